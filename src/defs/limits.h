@@ -1,0 +1,39 @@
+// Every limit on data from outside, and why it has that value.
+#ifndef HEARTH_DEFS_LIMITS_H
+#define HEARTH_DEFS_LIMITS_H
+
+// --- GGUF ---------------------------------------------------------------------------------------
+#define LIMIT_GGUF_KV 65536              // published files hold < 100 keys; leaves room for lineage
+#define LIMIT_GGUF_TENSORS 1048576       // DeepSeek-V3 split per expert is about 50,000
+#define LIMIT_GGUF_NAME 65535            // key length as the GGUF specification bounds it
+#define LIMIT_GGUF_TENSOR_NAME 255       // ggml itself stops at 63
+#define LIMIT_GGUF_STRING (1u << 26)     // 64 MB: far above the longest template or licence
+#define LIMIT_GGUF_ARRAY_DEPTH 4         // nested arrays exist in the format, not in the field
+#define LIMIT_GGUF_SPLITS 9999           // five digits in the name; files are opened one by one
+#define LIMIT_TENSOR_DIMS 4              // GGUF tensors; the graph engine has its own limit of 8
+#define LIMIT_TENSOR_DIM (INT64_C(1) << 40)
+
+// --- JSON ---------------------------------------------------------------------------------------
+#define LIMIT_JSON_DEPTH 64              // tokenizer.json nests 6 deep; schemas of users maybe 20
+
+// --- language models ----------------------------------------------------------------------------
+#define LIMIT_LAYERS 1024
+#define LIMIT_EMBD (1 << 20)
+#define LIMIT_HEADS 4096
+#define LIMIT_FF (1 << 22)
+#define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary
+#define LIMIT_TOKEN_BYTES 65535          // one vocabulary entry
+#define LIMIT_CONTEXT (1 << 27)          // positions; 128 M, above any published context
+#define LIMIT_SEQUENCES 4096             // sequences known to one cache
+#define LIMIT_BATCH_ROWS 65536           // rows of one step
+#define LIMIT_STOP_STRINGS 64
+#define LIMIT_STOP_BYTES 4096
+
+// --- engine protocol ----------------------------------------------------------------------------
+#define LIMIT_WIRE_MESSAGE (1u << 24)    // 16 MB; larger payloads go through shared memory
+
+// --- command line -------------------------------------------------------------------------------
+#define LIMIT_STDIN (1u << 30)           // a prompt of 1 GB is a mistake
+#define LIMIT_THREADS 512
+
+#endif

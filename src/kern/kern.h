@@ -1,0 +1,110 @@
+// The kernel table: all arithmetic on arrays, chosen once for the processor it runs on.
+//
+// kern_init() fills every slot with the reference and then overrides upwards, instruction set by
+// instruction set. It is pure: two tables with different masks can live in one process, which makes
+// "whole model, reference against AVX-512" an ordinary test. Kernels use no memory but their
+// arguments, no threads, no libc beyond string.h and math.h, and never fail: shapes are proven by
+// the callers. Pointers need only the alignment of their element type; NOTHING outside the stated
+// ranges is read or written, not even in the same cache line.
+//
+// Exactness classes
+//   exact    integers or bit copies: the same bytes on every instruction set.
+//   ordered  float; one fixed reduction order per slot and instruction set. The bits of an output
+//            depend on its own inputs only, not on n_rows, n_tok, alignment, or what else is in the
+//            call. This is the promise that makes results independent of threads and batches.
+//   bounded  float, within (n+1) * 2^-24 * sum|a_i * b_i| of the exact value; all ordered kernels
+//            are bounded too.
+// Every file is compiled with -ffp-contract=off; where an FMA is meant it is written.
+#ifndef HEARTH_KERN_KERN_H
+#define HEARTH_KERN_KERN_H
+
+#include "kern/dtype.h"
+
+// --- processors ---------------------------------------------------------------------------------
+enum {
+    CPU_AVX2 = 1u << 0,        // AVX2, FMA, F16C, BMI2 (Haswell)
+    CPU_AVX512 = 1u << 1,      // F, BW, DQ, VL (Skylake server); implies CPU_AVX2
+    CPU_AVX512_VNNI = 1u << 2, // implies CPU_AVX512
+    CPU_NEON = 1u << 8,        // Armv8.0 Advanced SIMD
+    CPU_DOTPROD = 1u << 9,     // sdot/udot; implies CPU_NEON
+    CPU_ALL = 0xFFFFFFFFu
+};
+unsigned cpu_detect(void); // what this processor and its operating system support
+// Space-separated names, strongest last, "" for none; returns out.
+char *cpu_names(unsigned cpu, char out[96]);
+// "avx2" and the like to the cumulative mask up to it ("none" gives 0); false when unknown.
+bool cpu_mask_from_name(const char *name, unsigned *out);
+
+// --- activations --------------------------------------------------------------------------------
+// A weight matrix multiplies activations that were packed for its type:
+//   ACT_F32     as they are                                        (F32, F16, BF16 weights)
+//   ACT_Q8_32   int8 with one scale per 32 values                  (Q4_0, Q8_0)
+//   ACT_Q8_256  int8 with one scale per 256 values                 (Q4_K, Q6_K)
+// Quantisation of a group, the same bits on every instruction set:
+//   amax = max|x|;  d = amax / 127;  inv = d != 0 ? 1 / d : 0;  q = round_half_even(x * inv)
+// in IEEE single precision, q clamped to [-127, 127], never -128. A group whose amax is not finite
+// or whose d underflows so that inv is infinite gives d = amax and q = 0: a NaN or infinity then
+// reaches the output instead of being hidden.
+// The layout of packed activations belongs to the instruction set and is opaque outside kern/.
+typedef enum act_kind { ACT_F32, ACT_Q8_32, ACT_Q8_256, ACT_COUNT } act_kind;
+
+// --- the table ----------------------------------------------------------------------------------
+typedef struct kern {
+    unsigned cpu; // the mask this table was made for
+
+    // Weights [rows of n elements] to float, n a multiple of the block length. exact. NULL where
+    // the type does not compute in this build.
+    void (*dequant[DTYPE_COUNT])(const void *src, float *dst, int64_t n);
+
+    // Bytes of n_tok packed rows of k values; 64-byte multiples.
+    size_t (*act_bytes[ACT_COUNT])(int64_t k, int64_t n_tok);
+    // Packs rows [t0, t1) of x (row t at x + t * x_stride floats) into `out`, which is the start of
+    // act_bytes(k, n_tok) bytes. k a multiple of the group. t0 is a multiple of ACT_TILE, t1 too or
+    // n_tok; disjoint ranges may run at the same time. exact.
+    void (*act_pack[ACT_COUNT])(const float *x, size_t x_stride, int64_t k, int64_t n_tok,
+                                int64_t t0, int64_t t1, void *out);
+
+    // y[t * y_stride + r] = sum_i w[r][i] * x[t][i] for r in [0, n_rows), t in [0, n_tok).
+    // Row r of the weights starts at (char *)w + r * w_stride bytes and holds k elements; `x` is
+    // what act_pack made of n_tok rows. k a multiple of the block length of the type and of the
+    // group of its act_kind. ordered. NULL where the type does not compute.
+    void (*matmul[DTYPE_COUNT])(const void *w, size_t w_stride, int64_t n_rows, const void *x,
+                                int64_t n_tok, int64_t k, float *y, size_t y_stride);
+
+    // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. Zhang and Sennrich 2019. ordered.
+    void (*rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
+    // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded by 4 ulp per factor.
+    void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n);
+    // y = a + b. In place is legal. exact (one rounding).
+    void (*add)(const float *a, const float *b, float *y, int64_t n);
+
+    // Rotary position embedding (Su et al. 2021) of one head, in place; n_dims even, angles are
+    // (cos, sin) pairs [n_dims / 2][2].
+    //   rope_norm  rotates (x[2i], x[2i+1])            "llama" files
+    //   rope_neox  rotates (x[i], x[i + n_dims/2])     "qwen2" and most others
+    // a' = a*c - b*s, b' = a*s + b*c, each product rounded, then the sum. exact.
+    void (*rope_norm)(float *x, const float *angles, int64_t n_dims);
+    void (*rope_neox)(float *x, const float *angles, int64_t n_dims);
+
+    // Cache types: F32, F16 (others NULL). Store n floats; round to nearest even. exact.
+    void (*cache_store[DTYPE_COUNT])(const float *x, void *dst, int64_t n);
+    // One page of attention with online softmax (Milakov and Gimelshein 2018): for n_head query
+    // heads that share one key/value head, folds keys [0, n_keys) of the page into the running
+    // state. q: [n_head][d_k]; key j at (char *)k + j * k_stride bytes, value j likewise.
+    // state: n_head records of {m, l, acc[d_v]} floats, stride 2 + d_v; a fresh record is
+    // {-INFINITY, 0, 0...}. The result of a head is acc / l. d_k, d_v: multiples of 8.
+    // A head's bits depend on the sequence of pages (their n_keys and contents) alone. ordered.
+    void (*attn_page[DTYPE_COUNT])(const float *q, int64_t n_head, int64_t d_k, int64_t d_v,
+                                   const void *k, size_t k_stride, const void *v, size_t v_stride,
+                                   int64_t n_keys, float scale, float *state);
+} kern;
+
+enum { ACT_TILE = 16 }; // token rows that a packed layout may interleave
+
+// Fills *k for `cpu` & cpu_detect().
+void kern_init(kern *k, unsigned cpu);
+act_kind kern_act_kind(dtype weights); // ACT_F32 for types that do not compute
+// Does this build multiply by weights of this type?
+bool kern_can_matmul(dtype t);
+
+#endif
