@@ -1,0 +1,114 @@
+// The device table: everything that the blocks in nn/ may do to memory and numbers.
+//
+// A device owns buffers that the host cannot look into; a view is a byte offset into one. The CPU
+// fills the table with direct calls (its buffers are plain memory), a GPU would queue commands: so
+// compute entries return nothing, errors are kept and come out of sync() and read(). Host arrays in
+// arguments (page tables, positions, frequencies) are copied before the call returns.
+//
+// All activations are float32, row-major, rows contiguous: row r of width n at r * n floats.
+// Results do not depend on threads, on n_rows, or on what else is in the call (kern/kern.h).
+// One thread at a time may use a device.
+#ifndef HEARTH_DEV_DEV_H
+#define HEARTH_DEV_DEV_H
+
+#include "base/mem.h"
+#include "defs/err.h"
+#include "kern/dtype.h"
+
+typedef struct dev dev;
+typedef struct dev_buf dev_buf;
+typedef struct dev_view { dev_buf *buf; size_t at; } dev_view; // `at` in bytes
+static inline dev_view dev_at(dev_view v, size_t bytes) { return (dev_view){v.buf, v.at + bytes}; }
+
+// A matrix [n_out rows][n_in], or a vector (n_out = 1), as weights_acquire() hands it out.
+typedef struct dev_weight {
+    dtype type;
+    int64_t n_in, n_out;
+    size_t row_bytes;
+    dev_view data;
+} dev_weight;
+
+// Rotary embedding: pair i of a head turns by pos * inv_freq[i]; the rest of the head is left.
+typedef struct dev_rope {
+    const float *inv_freq; // [n_dims / 2], scaling and per-pair factors already in
+    int64_t n_dims;        // even, <= head size
+    float scale;           // on cos and sin (YaRN's attention factor), 1 otherwise
+    bool neox;             // pairs (i, i + n_dims/2) instead of (2i, 2i + 1)
+} dev_rope;
+
+// One layer's slice of a paged cache. Page p of this layer begins at base + p * page_stride bytes:
+//   keys   [n_head_kv][page_len][d_k] of type_k
+//   values [n_head_kv][page_len][d_v] of type_v, at values_at bytes from the page's begin
+typedef struct dev_cache {
+    dev_view base;
+    size_t page_stride, values_at;
+    int64_t page_len, n_head_kv, d_k, d_v;
+    dtype type_k, type_v;
+} dev_cache;
+
+// Where one row's keys are: position j lives in page pages[j / page_len], slot j % page_len.
+typedef struct dev_attn_row {
+    const uint32_t *pages; // host
+    int64_t pos;           // this row's own position: its key/value goes here
+    int64_t first;         // attends to positions [first, pos]; 0 without a sliding window
+} dev_attn_row;
+
+typedef struct dev_ops {
+    const char *name; // "cpu"
+
+    // --- memory ---
+    hearth_status (*alloc)(dev *d, mem_tag tag, size_t bytes, dev_buf **out, hearth_err *err);
+    // Read-only host memory as a buffer: the CPU borrows it, other devices copy. `host` outlives it.
+    hearth_status (*wrap)(dev *d, const void *host, size_t bytes, dev_buf **out, hearth_err *err);
+    void (*free)(dev *d, dev_buf *b); // NULL is legal
+    void (*write)(dev *d, dev_view to, const void *from, size_t n);
+    hearth_status (*read)(dev *d, dev_view from, void *to, size_t n, hearth_err *err);
+    void (*copy)(dev *d, dev_view to, dev_view from, size_t n); // ranges do not overlap
+    hearth_status (*sync)(dev *d, hearth_err *err); // all done; the first error since the last sync
+
+    // --- compute ---
+    // Bytes of scratch that matmul() of up to n_rows rows and n_in columns, and attention() of
+    // n_rows rows of this shape, need at most. Pure; used by the memory plan.
+    size_t (*matmul_scratch)(dev *d, dtype type, int64_t n_in, int64_t n_rows);
+    size_t (*attention_scratch)(dev *d, int64_t n_head, const dev_cache *shape, int64_t n_rows);
+
+    // y[i] (rows of w[i]->n_out) = x (n_rows rows of n_in) times w[i] transposed, for n_w weights of
+    // equal n_in that share the packed input.
+    void (*matmul)(dev *d, int n_w, const dev_weight *const *w, dev_view x, int64_t n_rows,
+                   const dev_view *y, dev_view scratch);
+    // Row r of y = row ids[r] of the table, as float.
+    void (*gather)(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
+    // Row r of y = row rows[r] of x, both of width n.
+    void (*select)(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
+    void (*rms_norm)(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows, int64_t n,
+                     dev_view y); // in place is legal
+    void (*add)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y); // in place is legal
+    void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n); // in place
+    void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n, dev_view y); // in place is legal
+    // angles [n_rows][n_dims / 2][2] = (cos, sin) for each row's position; once per step.
+    void (*rope_angles)(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
+                        dev_view angles);
+    // x: [n_rows][n_head][d_head], rotated in place.
+    void (*rope)(dev *d, const dev_rope *rope, dev_view angles, dev_view x, int64_t n_rows,
+                 int64_t n_head, int64_t d_head);
+    // Stores k [n_rows][n_head_kv * d_k] and v likewise at each row's own position.
+    void (*cache_write)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
+                        dev_view k, dev_view v);
+    // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k]; head h uses
+    // key/value head h / (n_head / n_head_kv). Pages are folded in order of position, so the bits
+    // depend on the row's own keys alone.
+    void (*attention)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
+                      int64_t n_head, float scale, dev_view q, dev_view out, dev_view scratch);
+    void (*close)(dev *d);
+} dev_ops;
+
+// Every device begins with this; its own state follows.
+struct dev { const dev_ops *ops; };
+
+// The CPU. `cpu` masks the instruction sets (CPU_ALL: all that are there).
+hearth_status dev_cpu_open(int n_threads, unsigned cpu, dev **out, hearth_err *err);
+void dev_close(dev *d); // NULL is legal
+// The CPU's dtypes that multiply; for the model loader's early, clear refusal.
+bool dev_cpu_can(dtype weights);
+
+#endif

@@ -1,0 +1,90 @@
+// A loaded model as the rest of the product uses it: one interface, two implementations.
+//
+//   ENGINE_LOCAL  in this process (C API, tools, platforms without processes)
+//   ENGINE_CHILD  the same program started again in the role "engine", over a socketpair
+//
+// The parent does all writing and all talking to people; the child reads the model and computes, and
+// needs neither network nor write access. A crash of the child is HEARTH_E_CRASHED with the reason
+// in the message, for this and all later calls on the engine; nothing else in the parent is touched.
+//
+// Threads: calls on one engine are serialised inside, except engine_cancel(), which may come at any
+// time from any thread. Events of one session are pulled by one thread.
+#ifndef HEARTH_ENGINE_ENGINE_H
+#define HEARTH_ENGINE_ENGINE_H
+
+#include "llm/generate.h"
+
+typedef struct engine engine;
+typedef enum engine_place { ENGINE_LOCAL, ENGINE_CHILD } engine_place;
+
+// Model sources: a path (first part of a split model), or "shape:NAME:TYPE[:SEED]" for a synthetic
+// model (llm/synth.h).
+typedef struct engine_options {
+    engine_place place;
+    int n_threads;          // 0: one per processor
+    unsigned cpu;           // instruction set mask, CPU_ALL by default
+    int64_t n_ctx;          // 0: the model's own, at most ENGINE_DEFAULT_CTX
+    int n_seq, n_batch, n_logits;
+    dtype type_k, type_v;
+    uint64_t memory_limit;  // 0: none. Refused before loading when the plan exceeds it
+    bool metadata_only;     // for show, plan and tokenize: no context; generation is HEARTH_E_STATE
+} engine_options;
+enum { ENGINE_DEFAULT_CTX = 4096 };
+void engine_options_default(engine_options *o);
+
+typedef struct engine_info {
+    char path[256], name[128], arch[32], tokenizer[32], file_type[32];
+    uint64_t file_bytes, parameters;
+    int64_t n_ctx, n_ctx_train, n_vocab, n_embd, n_layer;
+    int n_threads;
+    char cpu[96];
+    tok_special special;
+    bool has_chat_template;
+    llm_plan plan;          // for the options that the engine was opened with
+    uint64_t load_ns;
+} engine_info;
+
+hearth_status engine_open(const char *source, const engine_options *o, engine **out, hearth_err *err);
+void engine_close(engine *e); // NULL is legal; ends the child
+const engine_info *engine_get_info(const engine *e);
+
+// The metadata as one JSON object: {"metadata": {key: value, long arrays cut to {"length": n,
+// "first": [...]}}, "tensors": [{"name", "type", "shape", "bytes"}], ...}.
+hearth_status engine_describe(engine *e, buf *json, hearth_err *err);
+// The plan for other context options; n_ctx 0 and zeroed types mean the engine's own.
+hearth_status engine_plan(engine *e, const llm_ctx_options *o, llm_plan *out, hearth_err *err);
+
+hearth_status engine_tokenize(engine *e, str text, tok_options o, tok_ids *out, hearth_err *err);
+hearth_status engine_detokenize(engine *e, const int32_t *ids, size_t n, bool special, buf *out,
+                                hearth_err *err);
+
+typedef uint32_t engine_session; // > 0
+hearth_status engine_session_open(engine *e, engine_session *out, hearth_err *err);
+void engine_session_close(engine *e, engine_session s);
+hearth_status engine_session_export(engine *e, engine_session s, buf *out, hearth_err *err);
+hearth_status engine_session_import(engine *e, engine_session s, const void *p, size_t n,
+                                    hearth_err *err);
+
+// Starts a generation from the full prefix `prompt`; the session reuses what it holds of it.
+hearth_status engine_start(engine *e, engine_session s, const int32_t *prompt, int64_t n,
+                           const generate_options *o, hearth_err *err);
+// The next event. During the prompt, events are progress reports (prompt_total > 0, no token).
+typedef struct engine_event {
+    generate_event gen;
+    int64_t prompt_done, prompt_total; // total 0 once tokens come
+    generate_stats stats;              // final when gen.finish is not RUNNING
+} engine_event;
+hearth_status engine_next(engine *e, engine_session s, engine_event *out, hearth_err *err);
+// The running generation ends with GENERATE_CANCELED at its next event; any thread.
+void engine_cancel(engine *e, engine_session s);
+
+// Logits of every token, [n][n_vocab] into `out`, in steps of `batch` rows, with a fresh sequence.
+hearth_status engine_logits(engine *e, const int32_t *ids, int64_t n, int batch, float *out,
+                            hearth_err *err);
+
+// The child's main loop, called by the program when it was started in the role "engine".
+// Returns the process's exit status.
+int engine_role_main(void);
+#define ENGINE_ROLE_ARG "--role=engine"
+
+#endif

@@ -1,0 +1,111 @@
+// Language models: loading, the step over a batch of rows, and the paged cache.
+//
+//   llm_model    a GGUF's configuration and weights; immutable, shared by contexts, any thread
+//   llm_ctx      a cache and the scratch of one step; one thread at a time (llm_cancel: any)
+//   llm_seq      a small integer: one sequence of positions in a context's cache
+//
+// A step takes rows {sequence, position, token or embedding row, what is wanted} of any number of
+// sequences and appends each to its sequence. A row's result depends on its own sequence alone:
+// the same bits for any batch, neighbours and thread count.
+//
+// The cache is an array of pages of LLM_PAGE positions (all layers of the range). Pages are shared
+// by reference count between forked sequences and copied when one of them writes.
+#ifndef HEARTH_LLM_LLM_H
+#define HEARTH_LLM_LLM_H
+
+#include "base/str.h"
+#include "dev/dev.h"
+#include "fmt/gguf.h"
+
+enum { LLM_PAGE = 64 }; // positions; also the attention block, so blocks begin at multiples of it
+
+// --- model --------------------------------------------------------------------------------------
+typedef struct llm_config {
+    char arch[32];
+    int64_t n_layer, n_embd, n_ff, n_head, n_head_kv, d_k, d_v, n_vocab, n_ctx_train;
+    float norm_eps;
+    int64_t n_rot;        // rotated dimensions of a head
+    float rope_base;
+    float rope_linear;    // positions are divided by this (linear scaling), 1 without
+    bool rope_neox, has_qkv_bias, has_qk_norm, is_tied; // is_tied: the output matrix is the embedding
+} llm_config;
+
+typedef struct llm_model llm_model;
+typedef struct llm_model_options {
+    int64_t layer_first, layer_count; // layer_count 0: to the end. The embedding is used when the
+                                      // range begins at 0, the output head when it reaches the end
+} llm_model_options;
+// Checks every tensor's presence, type and shape. `g` and its mapping outlive the model.
+hearth_status llm_model_open(const gguf *g, dev *d, const llm_model_options *o, llm_model **out,
+                             hearth_err *err);
+void llm_model_close(llm_model *m);
+const llm_config *llm_model_config(const llm_model *m);
+// Only the configuration, for `show` and `plan`; nothing is loaded.
+hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err);
+uint64_t llm_model_parameters(const llm_model *m);
+
+// --- context ------------------------------------------------------------------------------------
+typedef struct llm_ctx llm_ctx;
+typedef struct llm_ctx_options {
+    int64_t n_ctx;    // positions over all sequences; rounded up to whole pages
+    int n_seq;        // sequences at the same time, 1..LIMIT_SEQUENCES
+    int n_batch;      // rows of a step at most
+    int n_logits;     // rows of a step that may want logits or hidden states
+    dtype type_k, type_v; // DTYPE_F32 or DTYPE_F16
+} llm_ctx_options;
+void llm_ctx_options_default(llm_ctx_options *o); // 4096, 1, 512, 1, F16, F16
+
+// Exact bytes, known before anything is allocated. cache_bytes and scratch_bytes are what
+// llm_ctx_create() takes under MEM_CACHE and MEM_SCRATCH, to the byte, for the life of the context.
+typedef struct llm_plan {
+    uint64_t weights_bytes; // of the tensors in the layer range: mapped, shared with the page cache
+    uint64_t model_bytes;   // metadata, converted vectors (MEM_MODEL)
+    uint64_t cache_bytes, scratch_bytes;
+    uint64_t total_bytes;   // the sum
+} llm_plan;
+hearth_status llm_make_plan(const llm_model *m, const llm_ctx_options *o, llm_plan *out,
+                            hearth_err *err);
+hearth_status llm_ctx_create(const llm_model *m, const llm_ctx_options *o, llm_ctx **out,
+                             hearth_err *err);
+void llm_ctx_free(llm_ctx *c);
+const llm_model *llm_ctx_model(const llm_ctx *c);
+const llm_ctx_options *llm_ctx_get_options(const llm_ctx *c);
+// Makes a running or the next llm_step() return HEARTH_E_CANCELED soon; from any thread. The rows
+// of a canceled step are not in the cache. llm_cancel_clear() before going on.
+void llm_cancel(llm_ctx *c);
+void llm_cancel_clear(llm_ctx *c);
+
+// --- sequences ----------------------------------------------------------------------------------
+typedef int32_t llm_seq;
+hearth_status llm_seq_new(llm_ctx *c, llm_seq *out, hearth_err *err); // HEARTH_E_LIMIT: none free
+void llm_seq_free(llm_ctx *c, llm_seq s);
+int64_t llm_seq_length(const llm_ctx *c, llm_seq s); // positions 0 .. length-1 are in the cache
+// A new sequence with the first n positions of `from`; costs no copy until one of them writes.
+hearth_status llm_seq_fork(llm_ctx *c, llm_seq from, int64_t n, llm_seq *out, hearth_err *err);
+// Forgets positions n and later. HEARTH_E_STATE where a recurrent state has no checkpoint at n.
+hearth_status llm_seq_rewind(llm_ctx *c, llm_seq s, int64_t n, hearth_err *err);
+// A sequence as bytes: header (magic, version, model and cache fingerprint, length), then pages.
+// Import checks all of it; a blob of another model or cache type is HEARTH_E_VERIFY.
+size_t llm_seq_export_bytes(const llm_ctx *c, llm_seq s);
+hearth_status llm_seq_export(llm_ctx *c, llm_seq s, void *out, size_t n, hearth_err *err);
+hearth_status llm_seq_import(llm_ctx *c, const void *p, size_t n, llm_seq *out, hearth_err *err);
+
+// --- the step -----------------------------------------------------------------------------------
+enum { LLM_WANT_NOTHING = 0, LLM_WANT_LOGITS = 1, LLM_WANT_HIDDEN = 2 };
+typedef struct llm_row {
+    llm_seq seq;
+    int32_t pos;         // the sequence's length, plus rows of it earlier in this batch
+    int32_t token;       // or -1: `embd` is the input row
+    const float *embd;   // [n_embd], host
+    uint8_t want;
+    int16_t hidden_layer; // for LLM_WANT_HIDDEN: output of this layer of the whole model; n_layer
+                          // means after the last layer and the output norm
+} llm_row;
+// All or nothing: on failure no sequence has changed. HEARTH_E_LIMIT: the cache is full (n_ctx is
+// named), or the batch exceeds the context's options.
+hearth_status llm_step(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err);
+// Of row `i` of the last step, which wanted it; valid until the next step.
+const float *llm_logits(const llm_ctx *c, int i); // [n_vocab]
+const float *llm_hidden(const llm_ctx *c, int i); // [n_embd]
+
+#endif

@@ -1,0 +1,26 @@
+// The one way from a tensor's place in a file to bytes that a device can multiply with.
+//
+// Everything that computes goes through weights_acquire(); paging, verification and decryption of
+// weights are later put in here and nowhere else. Acquire just before use, release right after.
+#ifndef HEARTH_LLM_WEIGHTS_H
+#define HEARTH_LLM_WEIGHTS_H
+
+#include "dev/dev.h"
+#include "fmt/gguf.h"
+
+typedef struct weights weights;
+typedef int32_t weight_id;
+enum { WEIGHT_NONE = -1 };
+
+hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err);
+void weights_close(weights *w);
+// Finds a tensor and checks type and shape: n_out == 1 and n_dims 1 for vectors. A tensor that is
+// absent gives WEIGHT_NONE when `optional`, else HEARTH_E_FORMAT that names it. Vectors that are
+// not F32 are converted once, here.
+hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
+                           weight_id *out, hearth_err *err);
+hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
+void weights_release(weights *w, weight_id id);
+uint64_t weights_bytes(const weights *w); // file bytes of all bound tensors
+
+#endif
