@@ -13,7 +13,8 @@
 //            depend on its own inputs only, not on n_rows, n_tok, alignment, or what else is in the
 //            call. This is the promise that makes results independent of threads and batches.
 //   bounded  float, within (n+1) * 2^-24 * sum|a_i * b_i| of the exact value; all ordered kernels
-//            are bounded too.
+//            are bounded too. Where a weight is a difference (Q4_K: d sc q - dmin m), |a_i| is the
+//            sum of both parts.
 // Every file is compiled with -ffp-contract=off; where an FMA is meant it is written.
 #ifndef HEARTH_KERN_KERN_H
 #define HEARTH_KERN_KERN_H
@@ -26,9 +27,9 @@ enum {
     CPU_AVX512 = 1u << 1,      // F, BW, DQ, VL (Skylake server); implies CPU_AVX2
     CPU_AVX512_VNNI = 1u << 2, // implies CPU_AVX512
     CPU_NEON = 1u << 8,        // Armv8.0 Advanced SIMD
-    CPU_DOTPROD = 1u << 9,     // sdot/udot; implies CPU_NEON
-    CPU_ALL = 0xFFFFFFFFu
+    CPU_DOTPROD = 1u << 9      // sdot/udot; implies CPU_NEON
 };
+#define CPU_ALL 0xFFFFFFFFu // outside the enum, whose values are ints
 unsigned cpu_detect(void); // what this processor and its operating system support
 // Space-separated names, strongest last, "" for none; returns out.
 char *cpu_names(unsigned cpu, char out[96]);
@@ -73,7 +74,8 @@ typedef struct kern {
 
     // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. Zhang and Sennrich 2019. ordered.
     void (*rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
-    // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded by 4 ulp per factor.
+    // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded: 2^-21 relative, or
+    // 2^-149 * (|gate| + 1) * (|up| + 1) absolute where the sigmoid is denormal.
     void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n);
     // y = a + b. In place is legal. exact (one rounding).
     void (*add)(const float *a, const float *b, float *y, int64_t n);

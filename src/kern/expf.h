@@ -1,0 +1,55 @@
+// exp() for floats: one algorithm for every instruction set, here in scalar C for the reference,
+// in tmpl/vec_ops.h over vectors with the same constants.
+//
+//   n = round(x / ln 2),  r = x - n ln 2 in two steps,  exp(x) = 2^n * p(r),  |r| <= 0.3466
+//
+// ln 2 is split into its 9 leading bits, whose product with |n| <= 150 is exact, and the rest.
+// p(r) = 1 + r + r^2 (C2 + C3 r + ... + C6 r^4); the coefficients are a minimax fit (iterated
+// weighted least squares on Chebyshev nodes), 2^-27.8 relative to exp after rounding to float.
+// 2^n is applied in two factors, so that results become infinite or denormal without branches.
+// Bound: 2^-22 relative, plus 2^-149 where the result is denormal; tests/check holds it against
+// double. exp(-inf) = 0, exp(inf) = inf, a NaN stays one.
+#ifndef HEARTH_KERN_EXPF_H
+#define HEARTH_KERN_EXPF_H
+
+#include "kern/half.h"
+
+#define EXPF_MIN (-104.0f) // exp(-103.98) is half of the smallest denormal
+#define EXPF_MAX 89.0f     // exp(88.73) overflows
+#define EXPF_LOG2E 0x1.715476p+0f
+#define EXPF_LN2_HI 0x1.62p-1f
+#define EXPF_LN2_LO 0x1.c85fe0p-10f
+#define EXPF_MAGIC 0x1.8p+23f // adding it rounds to an integer, then found in the low bits
+#define EXPF_C2 0x1.fffffcp-2f
+#define EXPF_C3 0x1.555490p-3f
+#define EXPF_C4 0x1.5558f8p-5f
+#define EXPF_C5 0x1.123b02p-7f
+#define EXPF_C6 0x1.6a2256p-10f
+
+static inline float exp_f32(float x)
+{
+    x = x < EXPF_MIN ? EXPF_MIN : x; // comparisons are false for NaN, which passes through
+    x = x > EXPF_MAX ? EXPF_MAX : x;
+    float shifted = x * EXPF_LOG2E + EXPF_MAGIC;
+    float n = shifted - EXPF_MAGIC;
+    float r = x - n * EXPF_LN2_HI - n * EXPF_LN2_LO;
+    float p = EXPF_C6;
+    p = p * r + EXPF_C5;
+    p = p * r + EXPF_C4;
+    p = p * r + EXPF_C3;
+    p = p * r + EXPF_C2;
+    p = p * (r * r) + r + 1.0f;
+    // With u = n + 256 in [106, 384]: n = (h - 128) + (u - h - 128), h = u / 2, and the bits of
+    // 2^e are (e + 127) << 23. For NaN u is garbage, which unsigned arithmetic tolerates.
+    uint32_t u = f32_bits(shifted) - f32_bits(EXPF_MAGIC) + 256, h = u >> 1;
+    return p * f32_from_bits((h - 1) << 23) * f32_from_bits((u - h - 1) << 23);
+}
+
+// x * sigmoid(x), through exp(-|x|), which cannot overflow.
+static inline float silu_f32(float x)
+{
+    float e = exp_f32(x < 0 ? x : -x);
+    return x * ((x < 0 ? e : 1.0f) / (1.0f + e));
+}
+
+#endif

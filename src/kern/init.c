@@ -1,0 +1,63 @@
+// Fills the kernel table: the reference first, then one level after the other. A level that the
+// mask or the processor lacks ends its family, because each level builds on the one before.
+#include "kern/kern_int.h"
+
+static void fill_reference(kern *k)
+{
+    kern_fill_ref_dequant(k);
+    kern_fill_ref_act(k);
+    kern_fill_ref_matmul(k);
+    kern_fill_ref_vec(k);
+    kern_fill_ref_attn(k);
+}
+
+#if defined(__x86_64__)
+static void fill_native(kern *k, unsigned cpu)
+{
+    (void)k;
+    if (!(cpu & CPU_AVX2)) return;
+    k->cpu |= CPU_AVX2;
+    if (!(cpu & CPU_AVX512)) return;
+    k->cpu |= CPU_AVX512;
+    if (!(cpu & CPU_AVX512_VNNI)) return;
+    k->cpu |= CPU_AVX512_VNNI;
+}
+#else
+static void fill_native(kern *k, unsigned cpu)
+{
+    (void)k;
+    (void)cpu;
+}
+#endif
+
+void kern_init(kern *k, unsigned cpu)
+{
+    *k = (kern){0};
+    fill_reference(k);
+    fill_native(k, cpu & cpu_detect());
+}
+
+act_kind kern_act_kind(dtype weights)
+{
+    switch (weights) {
+    case DTYPE_Q4_0:
+    case DTYPE_Q8_0: return ACT_Q8_32;
+    case DTYPE_Q4_K:
+    case DTYPE_Q6_K: return ACT_Q8_256;
+    default: return ACT_F32;
+    }
+}
+
+bool kern_can_matmul(dtype t)
+{
+    switch (t) {
+    case DTYPE_F32:
+    case DTYPE_F16:
+    case DTYPE_BF16:
+    case DTYPE_Q4_0:
+    case DTYPE_Q8_0:
+    case DTYPE_Q4_K:
+    case DTYPE_Q6_K: return true;
+    default: return false;
+    }
+}

@@ -1,0 +1,24 @@
+// Private to kern/: the fill functions, one per file. Each overrides the slots of the table that
+// its file implements; everything else in those files is static, so no instruction of a higher
+// level can leak into baseline code through a shared inline function.
+#ifndef HEARTH_KERN_KERN_INT_H
+#define HEARTH_KERN_KERN_INT_H
+
+#include "kern/kern.h"
+
+// The reference, in every build.
+void kern_fill_ref_dequant(kern *k);
+void kern_fill_ref_act(kern *k);
+void kern_fill_ref_matmul(kern *k);
+void kern_fill_ref_vec(kern *k);
+void kern_fill_ref_attn(kern *k);
+
+// x86: CPU_AVX2
+void kern_fill_vec_avx2(kern *k);
+void kern_fill_quant_avx2(kern *k);
+// CPU_AVX512
+void kern_fill_vec_avx512(kern *k);
+// CPU_AVX512_VNNI
+void kern_fill_quant_vnni(kern *k);
+
+#endif

@@ -1,0 +1,62 @@
+// Reference: functions of whole rows. Sums run in ascending order with one accumulator.
+#include "kern/expf.h"
+#include "kern/kern_int.h"
+
+#include <math.h>
+
+static void rms_norm(const float *x, const float *w, float eps, float *y, int64_t n)
+{
+    float sum = 0.0f;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
+    float scale = 1.0f / sqrtf(sum / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * scale * w[i];
+}
+
+static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = silu_f32(gate[i]) * up[i];
+}
+
+static void add(const float *a, const float *b, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void rotate(float *a, float *b, const float *angle)
+{
+    float c = angle[0], s = angle[1], a0 = *a, b0 = *b;
+    *a = a0 * c - b0 * s;
+    *b = a0 * s + b0 * c;
+}
+
+static void rope_norm(float *x, const float *angles, int64_t n_dims)
+{
+    for (int64_t i = 0; i < n_dims / 2; i++) rotate(&x[2 * i], &x[2 * i + 1], &angles[2 * i]);
+}
+
+static void rope_neox(float *x, const float *angles, int64_t n_dims)
+{
+    for (int64_t i = 0; i < n_dims / 2; i++) rotate(&x[i], &x[i + n_dims / 2], &angles[2 * i]);
+}
+
+static void store_f32(const float *x, void *dst, int64_t n)
+{
+    memcpy(dst, x, (size_t)n * sizeof(float));
+}
+
+static void store_f16(const float *x, void *dst, int64_t n)
+{
+    uint16_t *h = dst;
+    for (int64_t i = 0; i < n; i++) h[i] = f32_to_f16(x[i]);
+}
+
+void kern_fill_ref_vec(kern *k)
+{
+    k->rms_norm = rms_norm;
+    k->silu_mul = silu_mul;
+    k->add = add;
+    k->rope_norm = rope_norm;
+    k->rope_neox = rope_neox;
+    k->cache_store[DTYPE_F32] = store_f32;
+    k->cache_store[DTYPE_F16] = store_f16;
+}
