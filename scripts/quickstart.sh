@@ -8,7 +8,11 @@ program=$root/build/release/hearth
 build() {
     cd "$root"
     scripts/packages.sh build || command -v cmake ninja gcc >/dev/null || return 1
-    [ -f build/release/build.ninja ] || cmake --preset release --log-level=WARNING
+    mkdir -p build
+    [ -f build/release/build.ninja ] || cmake --preset release >build/configure-release.log || {
+        cat build/configure-release.log
+        return 1
+    }
     cmake --build build/release --target hearth -- --quiet
 }
 
