@@ -3,9 +3,9 @@
 # Sets HEARTH_SYSTEM_LIBRARIES (for the library), HEARTH_HAVE_LIBEDIT and HEARTH_EDIT_LIBRARIES (for
 # the program) and PkgConfig_FOUND. A cross build never looks at the host's packages.
 set(HEARTH_SYSTEM_LIBRARIES)
-if(CMAKE_SYSTEM_NAME STREQUAL "Windows")
-    list(APPEND HEARTH_SYSTEM_LIBRARIES bcrypt psapi) # os_win.c: random bytes, peak memory
-elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "WASI") # WASI has one thread and libm inside libc
+if(HEARTH_OS STREQUAL "win")
+    list(APPEND HEARTH_SYSTEM_LIBRARIES bcrypt psapi) # os/win_*.c: random bytes, peak memory
+elseif(HEARTH_OS STREQUAL "posix") # wasm has one thread and libm inside libc
     set(THREADS_PREFER_PTHREAD_FLAG ON)
     find_package(Threads REQUIRED)
     list(APPEND HEARTH_SYSTEM_LIBRARIES Threads::Threads m)
@@ -25,16 +25,3 @@ if(LIBEDIT_FOUND)
 elseif(NOT CMAKE_CROSSCOMPILING)
     message(STATUS "libedit not found: `hearth run` reads plain lines, without history")
 endif()
-
-# Keeps of os_<platform>.c in `list` only the one of this system.
-function(hearth_platform_sources list)
-    if(CMAKE_SYSTEM_NAME STREQUAL "Windows")
-        set(others posix|linux|wasm)
-    elseif(CMAKE_SYSTEM_NAME STREQUAL "WASI")
-        set(others posix|linux|win)
-    else()
-        set(others win|wasm)
-    endif()
-    list(FILTER ${list} EXCLUDE REGEX "/os_(${others})[a-z_]*\\.c$")
-    set(${list} ${${list}} PARENT_SCOPE)
-endfunction()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Follows the README word by word in a minimal Debian 12: makes a root with debootstrap, copies the
 # committed tree into it, and runs there the commands of the README's first block. Needs root.
-# usage: scripts/fresh_root.sh [FOLDER]    the root is made below FOLDER (default: /var/tmp), then removed
+# usage: scripts/fresh_root.sh [FOLDER]    the root is made below FOLDER (/var/tmp), then removed
 #
 # Inside, apt uses this machine's sources, settings, certificates and proxy.
 set -euo pipefail
@@ -33,7 +33,7 @@ copy_settings() {
     done
 }
 
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 2>/dev/null |
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
     awk -v suite=$suite '$2 == suite { print $1; exit }')
 echo "making a minimal $suite"
 debootstrap --variant=minbase $suite "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
