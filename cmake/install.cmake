@@ -14,5 +14,6 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/HearthConfig.cmake
 
 # hearth.pc finds its prefix from its own place, so that an installed tree can be moved.
 file(RELATIVE_PATH pc_up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" pc_up ${pc_up})
 configure_file(cmake/hearth.pc.in hearth.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/hearth.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,6 +1,10 @@
 # The story model, greedy, 200 tokens from an empty prompt, against the published text: equal as far
 # as both go (the expectation stops after a fixed number of bytes, not of tokens).
-# cmake -DPROGRAM="EMULATOR;hearth" -DDATA=DIR -P story.cmake
+# cmake -DPROGRAM="EMULATOR;hearth" -DDEFAULT_DATA=DIR -P story.cmake
+set(DATA $ENV{HEARTH_TEST_DATA})
+if(NOT DATA)
+    set(DATA ${DEFAULT_DATA})
+endif()
 set(model ${DATA}/llm-stories260k/stories260K.gguf)
 set(expected_file ${DATA}/llm-stories260k/expected_stdout_temp0_n200.txt)
 if(NOT EXISTS ${model})
