@@ -1,5 +1,6 @@
 // Runs a wasm32-wasi program under node: node tools/wasi_run.mjs PROGRAM.wasm ARGUMENT…
-// The program sees the whole file system under the same names, so that tests need no mapping.
+// The program sees the whole file system under the same names, so that tests need no mapping; names
+// of files have to be absolute. (A second preopen "." would make wasi-libc lose the "/" one.)
 import { readFile } from "node:fs/promises";
 import { WASI } from "node:wasi";
 
@@ -7,7 +8,7 @@ const wasi = new WASI({
   version: "preview1",
   args: process.argv.slice(2),
   env: process.env,
-  preopens: { "/": "/", ".": "." },
+  preopens: { "/": "/" },
   returnOnExit: true,
 });
 const module = await WebAssembly.compile(await readFile(process.argv[2]));
