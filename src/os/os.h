@@ -1,11 +1,11 @@
 // The operating system, as the rest of Hearth sees it.
 //
-// One interface, implemented by os_posix.c, os_win.c and os_wasm.c; nothing outside os/ includes a
+// One interface, implemented by posix_*.c, win_*.c and wasm_*.c; nothing outside os/ includes a
 // platform header, forks, maps or names a platform. Functions that can fail return hearth_status;
-// they do not put the path in the message twice: callers add context with err_prefix().
-// All functions are safe from any thread unless said otherwise. Paths are UTF-8.
+// messages do not name the path: callers add it with err_prefix(). What does not exist is
+// HEARTH_E_NOTFOUND. All functions are safe from any thread unless said otherwise. Paths are UTF-8.
 //
-// Tests replace this layer by os_fault.c, which counts the fallible calls and fails the n-th.
+// Tests put tests/support/os_fault.c in front, which counts the fallible calls and fails the n-th.
 #ifndef HEARTH_OS_OS_H
 #define HEARTH_OS_OS_H
 
@@ -50,6 +50,8 @@ hearth_status os_list_dir(const char *path, bool (*fn)(void *ctx, const char *na
 
 // --- standard streams ---------------------------------------------------------------------------
 typedef enum os_stream { OS_STDIN, OS_STDOUT, OS_STDERR } os_stream;
+// Reads what is there, up to n bytes, waiting for the first; *got = 0 is the end. Ctrl-C, when
+// caught, ends a wait with HEARTH_E_CANCELED.
 hearth_status os_stream_read(void *p, size_t n, size_t *got, hearth_err *err); // stdin
 hearth_status os_stream_write(os_stream s, const void *p, size_t n, hearth_err *err);
 bool os_is_terminal(os_stream s);
@@ -95,7 +97,7 @@ void os_interrupt_clear(void);
 // --- children of the same program ---------------------------------------------------------------
 // Starts this very executable with `argv` (argv[0] included, NULL-terminated) and one end of a
 // connected stream; the child finds its end with os_channel_inherited(). stdin of the child is
-// empty, stdout and stderr are the parent's stderr.
+// empty, stdout and stderr are the parent's stderr; it ignores Ctrl-C and inherits nothing else.
 typedef struct os_process os_process;
 typedef struct os_channel os_channel; // a duplex byte stream
 bool os_has_processes(void); // false under WASI
@@ -110,9 +112,14 @@ hearth_status os_channel_inherited(os_channel **out, hearth_err *err);
 // nothing read); a close in the middle is HEARTH_E_NET.
 hearth_status os_channel_read(os_channel *c, void *p, size_t n, bool *end, hearth_err *err);
 hearth_status os_channel_write(os_channel *c, const void *p, size_t n, hearth_err *err);
-// Waits until a read would not block. false: the time ran out. timeout_ms < 0: for ever.
+// Waits until a read would not block (data or the end). false: the time ran out or Ctrl-C was
+// caught. timeout_ms < 0: for ever.
 bool os_channel_wait(os_channel *c, int timeout_ms);
-void os_channel_close(os_channel *c); // NULL is legal; safe while another thread reads: it ends
+// Both directions end, here and at the other side; calls in progress in other threads return.
+void os_channel_shutdown(os_channel *c);
+// Shuts down, waits for calls in progress to return, frees. A thread that loops over reads must have
+// ended (os_channel_shutdown, then join) before the channel is closed. NULL is legal.
+void os_channel_close(os_channel *c);
 
 // Memory that both processes see. The creator makes it, sends the handle through the channel with
 // the kernel's descriptor passing, the other side opens it.
