@@ -10,6 +10,7 @@
 #define LIMIT_GGUF_STRING (1u << 26)     // 64 MB: far above the longest template or licence
 #define LIMIT_GGUF_ARRAY_DEPTH 4         // nested arrays exist in the format, not in the field
 #define LIMIT_GGUF_SPLITS 9999           // five digits in the name; files are opened one by one
+#define LIMIT_GGUF_ALIGNMENT 65536       // one large page; the field uses 32, some repackers 4096
 #define LIMIT_TENSOR_DIMS 4              // GGUF tensors; the graph engine has its own limit of 8
 #define LIMIT_TENSOR_DIM (INT64_C(1) << 40)
 

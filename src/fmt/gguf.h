@@ -26,16 +26,16 @@ typedef enum gguf_type { // value types, ids of the format
 typedef struct gguf_kv {
     str key;
     gguf_type type;      // GGUF_ARRAY for arrays
-    gguf_type item_type; // of arrays
+    gguf_type item_type; // of arrays; otherwise the same as type
     uint64_t n;          // items of an array, 1 otherwise
-    const uint8_t *data; // first byte of the value or of the first item; unaligned
+    const uint8_t *data; // encoded value or first item (a string: its length first); unaligned
     size_t data_bytes;
 } gguf_kv;
 
 typedef struct gguf_tensor {
     str name;
     dtype type;
-    int n_dims;                    // 1..4
+    int n_dims;                     // 1..4 (a tensor stored with 0 is given as one of dim[0] = 1)
     int64_t dim[LIMIT_TENSOR_DIMS]; // dim[0] is contiguous; unused ones are 1
     const uint8_t *data;
     size_t bytes;
@@ -45,12 +45,14 @@ typedef struct gguf_tensor {
 typedef struct gguf gguf;
 
 // One part's bytes. For split models pass all parts in order (split.count and split.no are checked);
-// otherwise n_parts = 1. `name` is used in messages only.
+// otherwise n_parts = 1. `name` may be NULL and is used in messages only: errors of gguf_open() and
+// gguf_split_count() begin with it ("model.gguf: key 3: ..."), so callers do not prefix them.
 typedef struct gguf_bytes { const char *name; const uint8_t *data; size_t size; } gguf_bytes;
 hearth_status gguf_open(const gguf_bytes *parts, int n_parts, gguf **out, hearth_err *err);
 void gguf_close(gguf *g); // NULL is legal
 
-// How many files a model has, from its first part alone (1 when it is not split).
+// How many files a model has, from its first part alone (1 when it is not split). Another part than
+// the first is HEARTH_E_FORMAT.
 hearth_status gguf_split_count(const gguf_bytes *first, int *out, hearth_err *err);
 // "dir/m-00001-of-00003.gguf" and part 1 give "dir/m-00002-of-00003.gguf". False: not such a name.
 bool gguf_split_name(const char *first_path, int part, int n_parts, buf *out);
@@ -65,17 +67,21 @@ const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name);
 
 // Typed readers; integers of any width and sign convert when the value fits. A key that is absent
 // leaves *out as it is and returns HEARTH_OK with *found = false (found may be NULL: then an absent
-// key is HEARTH_E_FORMAT); a key of another type or range is HEARTH_E_FORMAT.
+// key is HEARTH_E_FORMAT); a key of another type or range is HEARTH_E_FORMAT. A float may come from
+// f32, f64 or an integer and must be finite.
 hearth_status gguf_get_u64(const gguf *g, const char *key, uint64_t max, uint64_t *out, bool *found,
                            hearth_err *err);
 hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *found, hearth_err *err);
 hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *found, hearth_err *err);
 hearth_status gguf_get_str(const gguf *g, const char *key, str *out, bool *found, hearth_err *err);
-// Items of arrays; i < kv->n. Strings of an array are walked with an iterator, since they have no
-// fixed size: offset 0 first, then what the last call left.
+// Items of arrays, or the one value of other keys (i = 0). Strings are walked with an iterator, since
+// they have no fixed size: offset 0 first, then what the last call left. Past the end, or when the
+// items are no strings, the slice is empty.
 str gguf_next_string(const gguf_kv *kv, size_t *offset);
-bool gguf_item_i64(const gguf_kv *kv, uint64_t i, int64_t *out); // false: not an integer type
-bool gguf_item_f64(const gguf_kv *kv, uint64_t i, double *out);  // integers too; false otherwise
-const char *gguf_type_name(gguf_type t);
+// False when i >= kv->n, the items have another type (bool counts as 0 and 1) or, for u64 items,
+// the value is above INT64_MAX.
+bool gguf_item_i64(const gguf_kv *kv, uint64_t i, int64_t *out);
+bool gguf_item_f64(const gguf_kv *kv, uint64_t i, double *out); // floats and integers
+const char *gguf_type_name(gguf_type t); // "u8" ... "array"
 
 #endif
