@@ -30,6 +30,10 @@
 #define LIMIT_STOP_STRINGS 64
 #define LIMIT_STOP_BYTES 4096
 
+// --- tokenizers ---------------------------------------------------------------------------------
+#define LIMIT_PROMPT_BYTES (1u << 28)    // one text to encode; two bytes per position of a context
+#define LIMIT_SPECIAL_BYTES 512          // spelling of a control token; published ones stay under 64
+
 // --- engine protocol ----------------------------------------------------------------------------
 #define LIMIT_WIRE_MESSAGE (1u << 24)    // 16 MB; larger payloads go through shared memory
 

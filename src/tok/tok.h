@@ -17,7 +17,7 @@ typedef enum tok_attr { // meaning of tokenizer.ggml.token_type
 
 enum { TOK_NONE = -1 };
 typedef struct tok_special { // ids, TOK_NONE when the file names none
-    int32_t bos, eos, eot, unk, sep, pad, mask, fim_pre, fim_suf, fim_mid;
+    int32_t bos, eos, eot, eom, unk, sep, pad, mask, fim_pre, fim_suf, fim_mid;
     bool add_bos, add_eos, add_space_prefix; // as the file says, or the kind's default
 } tok_special;
 

@@ -1,0 +1,44 @@
+// Decoding token by token: bytes leave only as whole characters, the start of one waits in `tail`.
+#include <string.h>
+
+#include "tok/tok.h"
+
+void tok_stream_init(tok_stream *s) { *s = (tok_stream){0}; }
+
+// Cuts `out` back to n bytes.
+static void truncate_to(buf *out, size_t n)
+{
+    out->n = n;
+    if (out->p) out->p[n] = 0;
+}
+
+hearth_status tok_stream_put(const tok *t, tok_stream *s, int32_t id, bool special, buf *out)
+{
+    size_t before = out->n, with_tail = before + s->n_tail;
+    hearth_status status = buf_append(out, s->tail, s->n_tail);
+    if (status == HEARTH_OK) status = tok_decode_one(t, id, special, !s->started, out);
+    if (status != HEARTH_OK) {
+        truncate_to(out, before);
+        return status;
+    }
+    // A hidden token in front does not count: the text begins with the first that shows, even if
+    // all that it shows is the space that is dropped.
+    tok_attr attr = tok_get_attr(t, id);
+    bool may_hide = attr == TOK_CONTROL || attr == TOK_UNKNOWN;
+    if (out->n > with_tail || !may_hide) s->started = true;
+    size_t keep = out->n > before ? utf8_incomplete_tail((str){out->p + before, out->n - before}) : 0;
+    ASSERT(keep < sizeof s->tail);
+    if (keep) memcpy(s->tail, out->p + out->n - keep, keep);
+    s->n_tail = keep;
+    truncate_to(out, out->n - keep);
+    return HEARTH_OK;
+}
+
+hearth_status tok_stream_flush(tok_stream *s, bool replace, buf *out)
+{
+    if (s->n_tail == 0) return HEARTH_OK;
+    str tail = replace ? STR("\xEF\xBF\xBD") : (str){s->tail, s->n_tail};
+    HEARTH_TRY(buf_append_str(out, tail));
+    s->n_tail = 0;
+    return HEARTH_OK;
+}

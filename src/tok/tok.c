@@ -1,0 +1,192 @@
+// The tokenizer's front: choosing the kind, special tokens around and inside the text, and access.
+// See tok.h for the contract and tok_int.h for the seam to the kinds.
+#include "tok/tok.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "defs/limits.h"
+#include "tok/tok_int.h"
+
+static const tok_kind *const KINDS[] = {&tok_kind_spm};
+
+static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
+{
+    str model;
+    HEARTH_TRY(gguf_get_str(g, "tokenizer.ggml.model", &model, NULL, err));
+    char known[128] = "";
+    for (size_t i = 0; i < COUNTOF(KINDS); i++) {
+        if (str_eq_z(model, KINDS[i]->model)) {
+            *out = KINDS[i];
+            return HEARTH_OK;
+        }
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", KINDS[i]->model);
+    }
+    return err_fail(err, HEARTH_E_UNSUPPORTED,
+                    "'tokenizer.ggml.model': '%.*s' is not supported, only %s", STR_ARG(model),
+                    known);
+}
+
+static hearth_status open_parts(tok *t, const gguf *g, hearth_err *err)
+{
+    HEARTH_TRY(find_kind(g, &t->kind, err));
+    t->special = t->kind->defaults;
+    HEARTH_TRY(vocab_read(t, g, err));
+    ends_mark(t);
+    HEARTH_TRY(t->kind->open(t, g, err));
+    return special_build(t, err);
+}
+
+hearth_status tok_open(const gguf *g, tok **out, hearth_err *err)
+{
+    *out = NULL;
+    tok *t = mem_alloc_zero(MEM_TOKENIZER, 1, sizeof *t);
+    if (!t) return err_fail(err, HEARTH_E_NOMEM, "no memory for a tokenizer");
+    // Every array is proportional to one of the file's, which bounds them all.
+    arena_init(&t->mem, MEM_TOKENIZER, SIZE_MAX / 2);
+    map_init(&t->words, MEM_TOKENIZER);
+    hearth_status status = open_parts(t, g, err);
+    if (status != HEARTH_OK) {
+        tok_free(t);
+        return status;
+    }
+    *out = t;
+    return HEARTH_OK;
+}
+
+void tok_free(tok *t)
+{
+    if (!t) return;
+    if (t->kind && t->kind->close) t->kind->close(t);
+    map_release(&t->words);
+    arena_release(&t->mem);
+    mem_free(t);
+}
+
+int32_t tok_count(const tok *t) { return t->n; }
+const tok_special *tok_specials(const tok *t) { return &t->special; }
+const char *tok_kind_name(const tok *t) { return t->name; }
+
+static bool is_token(const tok *t, int32_t id) { return id >= 0 && id < t->n; }
+
+bool tok_is_end(const tok *t, int32_t id) { return is_token(t, id) && (t->attr[id] & ATTR_END); }
+
+tok_attr tok_get_attr(const tok *t, int32_t id)
+{
+    ASSERT(is_token(t, id));
+    return attr_of(t, id);
+}
+
+str tok_text(const tok *t, int32_t id)
+{
+    ASSERT(is_token(t, id));
+    return t->text[id];
+}
+
+// --- ids ----------------------------------------------------------------------------------------
+
+void tok_ids_release(tok_ids *ids)
+{
+    mem_free(ids->id);
+    *ids = (tok_ids){0};
+}
+
+hearth_status ids_push(tok_ids *ids, int32_t id, hearth_err *err)
+{
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? ids->cap * 2 : 64, bytes;
+        int32_t *grown = mul_ok(cap, sizeof *grown, &bytes) ? mem_realloc(MEM_MISC, ids->id, bytes)
+                                                            : NULL;
+        if (!grown) return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu token ids", cap);
+        ids->id = grown;
+        ids->cap = cap;
+    }
+    ids->id[ids->n++] = id;
+    return HEARTH_OK;
+}
+
+hearth_status ids_push_byte(const tok *t, uint8_t byte, size_t run_start, tok_ids *out,
+                            hearth_err *err)
+{
+    if (t->byte_id[byte] != TOK_NONE) return ids_push(out, t->byte_id[byte], err);
+    int32_t unk = t->special.unk;
+    if (unk == TOK_NONE) {
+        return err_fail(err, HEARTH_E_FORMAT,
+                        "the vocabulary has no token for byte 0x%02X and no unknown token", byte);
+    }
+    if (out->n > run_start && out->id[out->n - 1] == unk) return HEARTH_OK;
+    return ids_push(out, unk, err);
+}
+
+// --- encoding -----------------------------------------------------------------------------------
+
+// The first special token of `s` at or after `from`; TOK_NONE when there is none.
+static int32_t find_special(const tok *t, str s, size_t from, bool control_too, size_t *at,
+                            size_t *len)
+{
+    for (size_t i = from; i < s.n; i++) {
+        if (!t->trie.first[(uint8_t)s.p[i]]) continue;
+        int32_t id = special_match(t, (str){s.p + i, s.n - i}, control_too, len);
+        if (id == TOK_NONE) continue;
+        *at = i;
+        return id;
+    }
+    return TOK_NONE;
+}
+
+static hearth_status encode_text(const tok *t, str text, bool control_too, tok_ids *out,
+                                 hearth_err *err)
+{
+    bool starts = true;
+    for (size_t from = 0; from < text.n;) {
+        size_t at = text.n, len = 0;
+        int32_t id = find_special(t, text, from, control_too, &at, &len);
+        if (at > from) {
+            tok_piece piece = {{text.p + from, at - from}, starts};
+            HEARTH_TRY(t->kind->encode(t, piece, out, err));
+        }
+        if (id != TOK_NONE) HEARTH_TRY(ids_push(out, id, err));
+        starts = id != TOK_NONE;
+        from = at + len;
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status encode_all(const tok *t, str text, tok_options o, tok_ids *out,
+                                hearth_err *err)
+{
+    const tok_special *s = &t->special;
+    if (o.add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(ids_push(out, s->bos, err));
+    HEARTH_TRY(encode_text(t, text, o.parse_special, out, err));
+    if (o.add_special && s->add_eos && s->eos != TOK_NONE) return ids_push(out, s->eos, err);
+    return HEARTH_OK;
+}
+
+hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err)
+{
+    if (text.n > LIMIT_PROMPT_BYTES) {
+        return err_fail(err, HEARTH_E_LIMIT, "a text of %zu bytes is too long, at most %zu", text.n,
+                        (size_t)LIMIT_PROMPT_BYTES);
+    }
+    size_t before = out->n;
+    hearth_status status = encode_all(t, text, o, out, err);
+    if (status != HEARTH_OK) out->n = before;
+    return status;
+}
+
+// --- decoding -----------------------------------------------------------------------------------
+
+hearth_status tok_decode_one(const tok *t, int32_t id, bool special, bool first, buf *out)
+{
+    if (!is_token(t, id)) return HEARTH_E_ARG;
+    switch (attr_of(t, id)) {
+    case TOK_UNKNOWN:
+    case TOK_CONTROL: return special ? buf_append_str(out, t->text[id]) : HEARTH_OK;
+    case TOK_USER_DEFINED: return buf_append_str(out, t->text[id]);
+    case TOK_NORMAL:
+    case TOK_UNUSED:
+    case TOK_BYTE: break;
+    }
+    return t->kind->decode(t, id, first, out);
+}
