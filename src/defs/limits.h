@@ -29,6 +29,7 @@
 #define LIMIT_BATCH_ROWS 65536           // rows of one step
 #define LIMIT_STOP_STRINGS 64
 #define LIMIT_STOP_BYTES 4096
+#define LIMIT_LOGIT_BIAS 65536           // entries; a caller that bans more wants an allowed set
 
 // --- tokenizers ---------------------------------------------------------------------------------
 #define LIMIT_PROMPT_BYTES (1u << 28)    // one text to encode; two bytes per position of a context
