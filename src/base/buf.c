@@ -3,10 +3,10 @@
 // Invariant: p == NULL and cap == 0, or p[n] == 0 and n < cap <= max_bytes + 1. The first failure
 // sticks: every later call returns it and does nothing, so that a chain of appends checked once at
 // the end never leaves a hole in the middle.
+#include "base/str.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "base/str.h"
 
 enum { CAP_MIN = 64 };
 
