@@ -10,6 +10,7 @@
 // --- slices -------------------------------------------------------------------------------------
 typedef struct str { const char *p; size_t n; } str; // not NUL-terminated, not owned
 #define STR(literal) ((str){literal, sizeof(literal) - 1})
+#define STR_INIT(literal) {literal, sizeof(literal) - 1} // in initializers of static storage
 #define STR_ARG(s) (int)size_min((s).n, 256), (s).p // for "%.*s" in messages
 str str_from(const char *z); // NULL gives an empty slice
 bool str_eq(str a, str b);
