@@ -34,7 +34,7 @@ typedef struct test_model_spec {
 test_model_spec test_model_default(test_arch arch, dtype type);
 
 // False when the spec makes no model (a type that test_model_fill() does not know, a width that is
-// no multiple of its block) or memory is short. `out` is initialised by the caller, who releases it.
+// no multiple of its block) or memory is short. The caller initialises and releases `out`.
 bool test_model_make(const test_model_spec *spec, buf *out);
 
 // n random elements of a type as valid blocks whose values have about the given standard deviation.
