@@ -5,9 +5,16 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$root/build/release/hearth
 
+# libedit is a comfort, and other systems name their packages otherwise.
+can_do_without() {
+    for tool in cc cmake ninja; do
+        command -v $tool >/dev/null || return 1
+    done
+}
+
 build() {
     cd "$root"
-    scripts/packages.sh build || command -v cmake ninja gcc >/dev/null || return 1
+    scripts/packages.sh build || can_do_without || return 1
     mkdir -p build
     [ -f build/release/build.ninja ] || cmake --preset release >build/configure-release.log || {
         cat build/configure-release.log
