@@ -129,7 +129,7 @@ if [ "$mode" = --quick ]; then
 else
     step "release: all tests" tests release
     step "asan: build" build asan
-    step "asan: unit, golden, oom, fuzz corpora" tests asan -L 'unit|golden|oom|fuzz'
+    step "asan: unit, golden, oom, fuzz corpora, program" tests asan -L 'unit|golden|oom|fuzz|program'
     if [ "$mode" = --long ]; then
         :
     elif have clang; then

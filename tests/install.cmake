@@ -27,3 +27,13 @@ foreach(source ${examples})
         "${CC} -o ${scratch}/example ${source} $(pkg-config --cflags --libs hearth)")
 endforeach()
 run(${prefix}/bin/hearth --version)
+
+# The shared library offers what the headers say and nothing else.
+file(GLOB shared ${prefix}/lib*/libhearth.so ${prefix}/lib/*/libhearth.so)
+execute_process(COMMAND nm -D --defined-only -P ${shared} OUTPUT_VARIABLE symbols
+    COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX REPLACE "(^|\n)hearth_[^\n]*" "" others "${symbols}")
+string(STRIP "${others}" others)
+if(others)
+    message(FATAL_ERROR "exported without the prefix 'hearth_':\n${others}")
+endif()
