@@ -29,6 +29,7 @@ step() { # step NAME COMMAND...
         echo "--- $name: FAILED after $((SECONDS - began)) s"
         failed_steps+=("$name")
         [ "$failed" != "$failed_before" ] || failed=$((failed + 1)) # a step without tests
+        return 1
     fi
 }
 
@@ -111,7 +112,7 @@ long_steps() {
     else
         skip mingw "no mingw gcc"
     fi
-    step "fuzzing, 30 minutes each" scripts/fuzz.sh "${FUZZ_SECONDS:-1800}"
+    if have clang; then step "fuzzing, 30 minutes each" scripts/fuzz.sh "${FUZZ_SECONDS:-1800}"; fi
     if [ "$(id -u)" = 0 ] && have debootstrap; then
         step "fresh root" scripts/fresh_root.sh
     else
@@ -123,23 +124,21 @@ groups=(build test)
 [ "$mode" != --long ] || groups+=(long)
 echo "=== packages"
 scripts/packages.sh "${groups[@]}" || echo "--- going on without them"
-step "release: build" build release
 if [ "$mode" = --quick ]; then
-    step "release: fast tests" tests release -LE 'oom|golden'
+    step "release: build" build release && step "release: fast tests" tests release -LE 'oom|golden'
 else
-    step "release: all tests" tests release
-    step "asan: build" build asan
-    step "asan: unit, golden, oom, fuzz corpora, program" tests asan -L 'unit|golden|oom|fuzz|program'
-    if [ "$mode" = --long ]; then
-        :
-    elif have clang; then
-        step "fuzzing, a minute shared" fuzz_share
-    else
+    step "release: build" build release && step "release: all tests" tests release
+    step "asan: build" build asan &&
+        step "asan: unit, golden, oom, fuzz corpora, program" \
+            tests asan -L 'unit|golden|oom|fuzz|program'
+    if ! have clang; then
         skip fuzzing "no clang"
+    elif [ "$mode" = '' ]; then
+        step "fuzzing, a minute shared" fuzz_share
     fi
 fi
 if have python3; then step "lint" lint; else skip lint "no python3"; fi
-[ "$mode" != --long ] || long_steps
+if [ "$mode" = --long ]; then long_steps; fi
 
 echo "=== total: $SECONDS s"
 [ ${#failed_steps[@]} = 0 ] || printf 'failed step: %s\n' "${failed_steps[@]}"

@@ -10,7 +10,7 @@ import unicodedata
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXT = {".c", ".h", ".py", ".sh", ".mjs", ".cmake", ".md", ".txt", ".rules", ".json", ".in"}
-SKIP_DIRS = {"build", ".git", "corpus", "vectors", "data", "__pycache__", ".venv", "node_modules"}
+SKIP_DIRS = {"build", ".git", "corpus", "__pycache__", ".venv", "node_modules"}
 BANNED = re.compile(r"\b(sprintf|vsprintf|strcpy|strcat|atoi|atol|atof|gets|alloca|strtok)\s*\(")
 PLATFORM = re.compile(r"#\s*include\s*<(sys/|unistd|windows|pthread|fcntl|dirent|signal|poll|"
                       r"termios|spawn|sched|wasi/|psapi|bcrypt|io\.h|process\.h)")
@@ -23,7 +23,8 @@ def files():
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         if path.is_file() and not SKIP_DIRS & set(parts[:-1]):
-            if path.suffix in TEXT or path.name in ("Makefile", "run"):
+            golden_data = parts[:2] == ("tests", "golden") and path.suffix in (".txt", ".json")
+            if (path.suffix in TEXT or path.name in ("Makefile", "run")) and not golden_data:
                 yield path, "/".join(parts)
 
 
