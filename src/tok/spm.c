@@ -85,10 +85,7 @@ static bool has_inner_mark(str s)
 static bool check_breaks(const tok *t)
 {
     for (int32_t i = 0; i < t->n; i++) {
-        tok_attr attr = attr_of(t, i);
-        if ((attr == TOK_NORMAL || attr == TOK_USER_DEFINED) && has_inner_mark(t->text[i])) {
-            return false;
-        }
+        if (vocab_is_word(t, i) && has_inner_mark(t->text[i])) return false;
     }
     return true;
 }
@@ -99,7 +96,7 @@ static hearth_status open_spm(tok *t, const gguf *g, hearth_err *err)
     HEARTH_TRY(read_scores(t, g, err));
     HEARTH_TRY(find_bytes(t, err));
     t->breaks_at_space = check_breaks(t);
-    return vocab_index_words(t, err);
+    return vocab_index(t, err);
 }
 
 // Marks instead of spaces; with remove_extra_spaces runs shrink to one and the ends lose theirs.
@@ -141,10 +138,9 @@ static bool look_up_pair(const void *ctx, const merge_symbol *a, const merge_sym
 {
     const word *w = ctx;
     str text = {w->text.p + a->start, (size_t)a->len + b->len};
-    uint32_t found;
-    if (text.n > w->t->word_bytes_max || !map_get(&w->t->words, text, &found)) return false;
-    *id = (int32_t)found;
-    *key = w->t->order[found];
+    *id = vocab_find_word(w->t, text);
+    if (*id == TOK_NONE) return false;
+    *key = w->t->order[*id];
     return true;
 }
 
@@ -152,10 +148,9 @@ static hearth_status split_characters(const word *w, merge *m, hearth_err *err)
 {
     HEARTH_TRY(merge_begin(m, w->text.n, err));
     for (size_t i = 0; i < w->text.n;) {
-        uint32_t cp, id;
+        uint32_t cp;
         str c = {w->text.p + i, utf8_decode(w->text.p + i, w->text.n - i, &cp)};
-        bool known = map_get(&w->t->words, c, &id);
-        merge_add(m, (uint32_t)i, (uint32_t)c.n, known ? (int32_t)id : TOK_NONE);
+        merge_add(m, (uint32_t)i, (uint32_t)c.n, vocab_find_word(w->t, c));
         i += c.n;
     }
     return HEARTH_OK;

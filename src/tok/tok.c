@@ -8,7 +8,7 @@
 #include "defs/limits.h"
 #include "tok/tok_int.h"
 
-static const tok_kind *const KINDS[] = {&tok_kind_spm};
+static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {
@@ -58,7 +58,6 @@ hearth_status tok_open(const gguf *g, tok **out, hearth_err *err)
 void tok_free(tok *t)
 {
     if (!t) return;
-    if (t->kind && t->kind->close) t->kind->close(t);
     map_release(&t->words);
     arena_release(&t->mem);
     mem_free(t);

@@ -37,8 +37,8 @@ struct tok {
     uint32_t *order;       // [n] "llama": smaller for a higher score
     tok_special special;
     int32_t byte_id[256];  // token that stands for one byte, or TOK_NONE
-    size_t word_bytes_max; // longest key of `words`
-    map words;             // text of the tokens that ordinary text may become -> id
+    map words;             // spelling -> id, all tokens
+    size_t word_bytes_max; // longest spelling that vocab_find_word() can find
     special_trie trie;
     bool remove_extra_spaces;
     bool breaks_at_space;  // "llama": no token holds U+2581 after another character
@@ -54,9 +54,7 @@ typedef struct tok_piece { str text; bool starts; } tok_piece;
 struct tok_kind {
     const char *model;       // tokenizer.ggml.model
     tok_special defaults;    // what holds when the file is silent
-    // Reads what the kind needs; all memory is in t->mem or released by close().
-    hearth_status (*open)(tok *t, const gguf *g, hearth_err *err);
-    void (*close)(tok *t);   // NULL when there is nothing to do
+    hearth_status (*open)(tok *t, const gguf *g, hearth_err *err); // memory from t->mem only
     hearth_status (*encode)(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err);
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
 };
@@ -64,8 +62,10 @@ extern const tok_kind tok_kind_spm, tok_kind_bpe;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);
-// Enters every token that ordinary text may become (normal and user-defined ones) into t->words.
-hearth_status vocab_index_words(tok *t, hearth_err *err);
+// Fills t->words; types must be final.
+hearth_status vocab_index(tok *t, hearth_err *err);
+bool vocab_is_word(const tok *t, int32_t id); // may ordinary text become this token?
+int32_t vocab_find_word(const tok *t, str text); // TOK_NONE when there is none
 // An array of `n` items under `key`; NULL in *out when the file has none.
 hearth_status vocab_find_array(const gguf *g, const char *key, int64_t n, const gguf_kv **out,
                                hearth_err *err);

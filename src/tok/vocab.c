@@ -1,8 +1,8 @@
-// The vocabulary every kind of tokenizer has: spellings, types, special ids, and the map from the
-// spelling of ordinary tokens to their ids.
+// The vocabulary every kind of tokenizer has: spellings, types, special ids, and the map from
+// spellings to ids.
 //
-// Control, unknown, unused and byte tokens stay out of that map, so no merge of ordinary text can
-// make one: only special.c turns text into control tokens, and only when the caller asks for it.
+// vocab_find_word() finds normal and user-defined tokens only, so no merge of ordinary text can make
+// another: special.c alone turns text into control tokens, and only when the caller asks for it.
 // Of tokens with the same spelling the first counts. Strings are borrowed from the file; the arrays
 // are as long as the file's own, so their size is bounded by its size.
 #include "base/log.h"
@@ -127,19 +127,25 @@ hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err)
     return read_specials(t, g, err);
 }
 
-static bool is_word(const tok *t, int32_t id)
+bool vocab_is_word(const tok *t, int32_t id)
 {
     tok_attr attr = attr_of(t, id);
     return (attr == TOK_NORMAL || attr == TOK_USER_DEFINED) && t->text[id].n > 0;
 }
 
-hearth_status vocab_index_words(tok *t, hearth_err *err)
+int32_t vocab_find_word(const tok *t, str text)
+{
+    uint32_t id;
+    if (text.n > t->word_bytes_max || !map_get(&t->words, text, &id)) return TOK_NONE;
+    return vocab_is_word(t, (int32_t)id) ? (int32_t)id : TOK_NONE;
+}
+
+hearth_status vocab_index(tok *t, hearth_err *err)
 {
     hearth_status status = map_reserve(&t->words, (size_t)t->n);
     for (int32_t i = 0; i < t->n && status == HEARTH_OK; i++) {
-        if (!is_word(t, i)) continue;
         status = map_put(&t->words, t->text[i], (uint32_t)i, NULL);
-        t->word_bytes_max = size_max(t->word_bytes_max, t->text[i].n);
+        if (vocab_is_word(t, i)) t->word_bytes_max = size_max(t->word_bytes_max, t->text[i].n);
     }
     if (status != HEARTH_OK) return err_fail(err, status, "no memory for %d tokens", (int)t->n);
     return HEARTH_OK;

@@ -96,6 +96,9 @@ static void check_vectors(const char *name)
 
 static void test_vectors_llama_spm(void **state) { (void)state; check_vectors("tokenizers/llama-spm.gguf"); }
 static void test_vectors_phi_3(void **state) { (void)state; check_vectors("tokenizers/phi-3.gguf"); }
+static void test_vectors_gpt_2(void **state) { (void)state; check_vectors("tokenizers/gpt-2.gguf"); }
+static void test_vectors_mpt(void **state) { (void)state; check_vectors("tokenizers/mpt.gguf"); }
+static void test_vectors_llama_bpe(void **state) { (void)state; check_vectors("tokenizers/llama-bpe.gguf"); }
 
 static void check_ids(const tok *t, str text, tok_options o, const int32_t *expected, size_t n)
 {
@@ -128,6 +131,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors_llama_spm),
         cmocka_unit_test(test_vectors_phi_3),
+        cmocka_unit_test(test_vectors_gpt_2),
+        cmocka_unit_test(test_vectors_mpt),
+        cmocka_unit_test(test_vectors_llama_bpe),
         cmocka_unit_test(test_stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

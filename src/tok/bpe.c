@@ -1,0 +1,256 @@
+// Byte-level BPE, tokenizer.ggml.model "gpt2".
+//
+// Text is cut into words (split.h); the bytes of a word are its first symbols, and neighbours are
+// joined in the order of the merge list. Vocabulary and merges are spelled with one printable
+// character per byte: 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF are themselves, the other 68 bytes, in
+// order, are U+0100 and up (a space is U+0120).
+//
+// A merge is kept as (id, id) -> (rank, id) in an open-addressed table: text of tokens is looked at
+// while loading only. The list may name only tokens of the vocabulary; a merge that would make or
+// take a token that is not ordinary text is left out, so no text can become a control token.
+#include "defs/limits.h"
+#include "tok/merge.h"
+#include "tok/split.h"
+#include "tok/tok_int.h"
+
+enum { SLOT_EMPTY = -1 };
+typedef struct merge_slot {
+    uint64_t pair; // left id << 32 | right id
+    uint32_t rank;
+    int32_t id;    // of the product, SLOT_EMPTY
+} merge_slot;
+
+struct bpe_data {
+    const word_split *split;
+    merge_slot *slots; // [mask + 1], at most 3/4 full
+    size_t mask;
+    uint64_t seed;
+};
+
+static uint32_t char_of_byte(uint8_t b)
+{
+    if (b <= 0x20) return 0x100u + b;
+    if (b >= 0x7F && b <= 0xA0) return 0x121u + b - 0x7F;
+    return b == 0xAD ? 0x143 : b;
+}
+
+// -1 for characters that stand for no byte.
+static int byte_of_char(uint32_t cp)
+{
+    if (cp >= 0x100 && cp <= 0x120) return (int)(cp - 0x100);
+    if (cp >= 0x121 && cp <= 0x142) return (int)(cp - 0x121 + 0x7F);
+    if (cp == 0x143) return 0xAD;
+    return cp < 0x100 && char_of_byte((uint8_t)cp) == cp ? (int)cp : -1;
+}
+
+// The slot of a pair, or the empty one where it belongs.
+static merge_slot *find_slot(const bpe_data *d, int32_t a, int32_t b)
+{
+    uint64_t pair = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
+    size_t i = (size_t)hash_bytes(&pair, sizeof pair, d->seed) & d->mask;
+    while (d->slots[i].id != SLOT_EMPTY && d->slots[i].pair != pair) i = (i + 1) & d->mask;
+    return &d->slots[i];
+}
+
+static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
+{
+    str pre = STR("default");
+    bool found;
+    HEARTH_TRY(gguf_get_str(g, "tokenizer.ggml.pre", &pre, &found, err));
+    t->bpe->split = split_find(pre);
+    if (!t->bpe->split) {
+        char known[256];
+        split_list(known, sizeof known);
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "'tokenizer.ggml.pre': '%.*s' is not supported, only %s", STR_ARG(pre),
+                        known);
+    }
+    t->name = t->bpe->split->name;
+    if (!gguf_find(g, "tokenizer.ggml.add_bos_token")) t->special.add_bos = t->bpe->split->add_bos;
+    return HEARTH_OK;
+}
+
+static hearth_status make_slots(tok *t, uint64_t n, hearth_err *err)
+{
+    size_t cap = 4;
+    while (cap / 4 * 3 < n) cap *= 2; // n <= LIMIT_MERGES
+    t->bpe->slots = arena_new(&t->mem, merge_slot, cap);
+    if (!t->bpe->slots) return err_fail(err, HEARTH_E_NOMEM, "no memory for merges");
+    t->bpe->mask = cap - 1;
+    t->bpe->seed = t->words.seed;
+    for (size_t i = 0; i < cap; i++) t->bpe->slots[i].id = SLOT_EMPTY;
+    return HEARTH_OK;
+}
+
+static hearth_status find_token(const tok *t, str text, uint32_t rank, uint32_t *id, hearth_err *err)
+{
+    if (map_get(&t->words, text, id)) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_FORMAT, "merge %u: '%.*s' is not in the vocabulary", (unsigned)rank,
+                    STR_ARG(text));
+}
+
+// "left right"; the left side may itself begin with a space.
+static hearth_status add_merge(tok *t, str line, uint32_t rank, buf *joined, hearth_err *err)
+{
+    size_t gap = str_find(line, STR(" "), 1);
+    if (line.n > 2 * LIMIT_TOKEN_BYTES + 1 || gap == SIZE_MAX || gap + 1 == line.n) {
+        return err_fail(err, HEARTH_E_FORMAT, "merge %u: '%.*s' is not a pair", (unsigned)rank,
+                        STR_ARG(line));
+    }
+    str left = {line.p, gap}, right = {line.p + gap + 1, line.n - gap - 1};
+    buf_reset(joined);
+    buf_append_str(joined, left);
+    buf_append_str(joined, right);
+    if (joined->failed != HEARTH_OK) return err_fail(err, joined->failed, "no memory for merges");
+    uint32_t a, b, product;
+    HEARTH_TRY(find_token(t, left, rank, &a, err));
+    HEARTH_TRY(find_token(t, right, rank, &b, err));
+    HEARTH_TRY(find_token(t, buf_str(joined), rank, &product, err));
+    if (!vocab_is_word(t, (int32_t)a) || !vocab_is_word(t, (int32_t)b) ||
+        !vocab_is_word(t, (int32_t)product)) {
+        return HEARTH_OK;
+    }
+    merge_slot *slot = find_slot(t->bpe, (int32_t)a, (int32_t)b);
+    if (slot->id != SLOT_EMPTY) return HEARTH_OK; // listed twice: the first counts
+    *slot = (merge_slot){(uint64_t)a << 32 | b, rank, (int32_t)product};
+    return HEARTH_OK;
+}
+
+static hearth_status read_merges(tok *t, const gguf *g, hearth_err *err)
+{
+    const char *key = "tokenizer.ggml.merges";
+    const gguf_kv *kv = gguf_find(g, key);
+    if (!kv || kv->type != GGUF_ARRAY || kv->item_type != GGUF_STRING) {
+        return err_fail(err, HEARTH_E_FORMAT, "'%s': %s", key,
+                        kv ? "expected an array of strings" : "missing");
+    }
+    if (kv->n > LIMIT_MERGES) {
+        return err_fail(err, HEARTH_E_LIMIT, "'%s': %llu merges, at most %d", key,
+                        (unsigned long long)kv->n, LIMIT_MERGES);
+    }
+    HEARTH_TRY(make_slots(t, kv->n, err));
+    buf joined;
+    buf_init(&joined, MEM_TOKENIZER, 2 * LIMIT_TOKEN_BYTES);
+    hearth_status status = HEARTH_OK;
+    size_t offset = 0;
+    for (uint32_t rank = 0; rank < kv->n && status == HEARTH_OK; rank++) {
+        status = add_merge(t, gguf_next_string(kv, &offset), rank, &joined, err);
+    }
+    buf_release(&joined);
+    return status;
+}
+
+static void find_bytes(tok *t)
+{
+    for (int b = 0; b < 256; b++) {
+        char c[4];
+        str text = {c, utf8_encode(char_of_byte((uint8_t)b), c)};
+        t->byte_id[b] = vocab_find_word(t, text);
+    }
+}
+
+static hearth_status open_bpe(tok *t, const gguf *g, hearth_err *err)
+{
+    t->bpe = arena_new(&t->mem, bpe_data, 1);
+    if (!t->bpe) return err_fail(err, HEARTH_E_NOMEM, "no memory for a tokenizer");
+    HEARTH_TRY(find_split(t, g, err));
+    HEARTH_TRY(vocab_index(t, err));
+    find_bytes(t);
+    return read_merges(t, g, err);
+}
+
+// --- encoding -----------------------------------------------------------------------------------
+
+typedef struct scratch {
+    merge merge;
+    buf spelling;
+} scratch;
+
+static bool look_up_pair(const void *ctx, const merge_symbol *a, const merge_symbol *b,
+                         uint32_t *key, int32_t *id)
+{
+    if (a->id == TOK_NONE || b->id == TOK_NONE) return false;
+    const merge_slot *slot = find_slot(ctx, a->id, b->id);
+    if (slot->id == SLOT_EMPTY) return false;
+    *key = slot->rank;
+    *id = slot->id;
+    return true;
+}
+
+// The token that spells the whole word, or TOK_NONE.
+static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id, hearth_err *err)
+{
+    *id = TOK_NONE;
+    if (!t->bpe->split->whole_word_first || w.n > t->word_bytes_max) return HEARTH_OK;
+    buf_reset(spelling);
+    for (size_t i = 0; i < w.n; i++) {
+        char c[4];
+        buf_append(spelling, c, utf8_encode(char_of_byte((uint8_t)w.p[i]), c));
+    }
+    if (spelling->failed != HEARTH_OK) {
+        return err_fail(err, spelling->failed, "no memory to tokenize a word of %zu bytes", w.n);
+    }
+    *id = vocab_find_word(t, buf_str(spelling));
+    return HEARTH_OK;
+}
+
+static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_start, tok_ids *out,
+                                 hearth_err *err)
+{
+    int32_t whole;
+    HEARTH_TRY(find_whole(t, w, &s->spelling, &whole, err));
+    if (whole != TOK_NONE) return ids_push(out, whole, err);
+    HEARTH_TRY(merge_begin(&s->merge, w.n, err));
+    for (size_t i = 0; i < w.n; i++) {
+        merge_add(&s->merge, (uint32_t)i, 1, t->byte_id[(uint8_t)w.p[i]]);
+    }
+    merge_run(&s->merge, look_up_pair, t->bpe);
+    for (int32_t i = 0; i >= 0; i = s->merge.symbol[i].next) {
+        const merge_symbol *m = &s->merge.symbol[i];
+        if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
+        else HEARTH_TRY(ids_push_byte(t, (uint8_t)w.p[m->start], run_start, out, err));
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status encode_bpe(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err)
+{
+    scratch s = {0};
+    size_t run_start = out->n;
+    buf_init(&s.spelling, MEM_TOKENIZER, 2 * LIMIT_TOKEN_BYTES);
+    hearth_status status = HEARTH_OK;
+    for (size_t at = 0; at < piece.text.n && status == HEARTH_OK;) {
+        size_t end = t->bpe->split->next(piece.text, at);
+        ASSERT(end > at && end <= piece.text.n);
+        str w = {piece.text.p + at, end - at};
+        status = encode_word(t, w, &s, run_start, out, err);
+        at = end;
+    }
+    merge_release(&s.merge);
+    buf_release(&s.spelling);
+    return status;
+}
+
+// Characters that stand for no byte (a token added by hand) are themselves.
+static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
+{
+    (void)first;
+    str s = t->text[id];
+    for (size_t i = 0, n; i < s.n; i += n) {
+        uint32_t cp;
+        n = utf8_decode(s.p + i, s.n - i, &cp);
+        int byte = byte_of_char(cp);
+        HEARTH_TRY(byte < 0 ? buf_append(out, s.p + i, n) : buf_append_char(out, (char)byte));
+    }
+    return HEARTH_OK;
+}
+
+const tok_kind tok_kind_bpe = {
+    .model = "gpt2",
+    .defaults = {.bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE,
+                 .unk = TOK_NONE, .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE,
+                 .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE},
+    .open = open_bpe,
+    .encode = encode_bpe,
+    .decode = decode_bpe,
+};
