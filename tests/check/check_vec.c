@@ -1,0 +1,308 @@
+// Functions of rows: rms_norm and silu_mul against double; add, rope and cache_store against the
+// reference, bit for bit; each also in place and at other alignments with the same bits.
+#include "check/check.h"
+
+#include "kern/half.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t lengths[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100, 257, 2048};
+
+// Up to three arrays of n floats: y = f(a, b).
+typedef struct vec_case {
+    const kern *k;
+    int64_t n;
+    guarded a, b, y;
+    float eps;
+    dtype type; // of a cache
+} vec_case;
+
+static vec_case case_new(const kern *k, int64_t n, edge e)
+{
+    size_t bytes = (size_t)n * sizeof(float);
+    vec_case c = {.k = k, .n = n, .eps = 1e-5f};
+    c.a = guarded_new(bytes, e);
+    c.b = guarded_new(bytes, e);
+    c.y = guarded_new(bytes, e);
+    return c;
+}
+
+static void case_free(vec_case *c)
+{
+    guarded_free(&c->a);
+    guarded_free(&c->b);
+    guarded_free(&c->y);
+}
+
+static void call_rms_norm(void *arg)
+{
+    vec_case *c = arg;
+    c->k->rms_norm(c->a.data, c->b.data, c->eps, c->y.data, c->n);
+}
+
+static void call_silu_mul(void *arg)
+{
+    vec_case *c = arg;
+    c->k->silu_mul(c->a.data, c->b.data, c->y.data, c->n);
+}
+
+static void call_add(void *arg)
+{
+    vec_case *c = arg;
+    c->k->add(c->a.data, c->b.data, c->y.data, c->n);
+}
+
+// In place over `a`, and over `b` where that is legal, the bits are the same.
+static void check_in_place(vec_case *c, void (*call)(void *), bool over_b)
+{
+    size_t bytes = (size_t)c->n * sizeof(float);
+    for (int which = 0; which < (over_b ? 2 : 1); which++) {
+        vec_case d = *c;
+        guarded *target = which ? &d.b : &d.a;
+        d.y = guarded_new(bytes, EDGE_START);
+        memcpy(d.y.data, target->data, bytes);
+        *target = d.y;
+        if (check_call(call, &d) && !same_bits(d.y.data, c->y.data, c->n))
+            check_fail("n %lld: other bits in place or at another alignment", (long long)c->n);
+        guarded_free(&d.y);
+    }
+}
+
+// --- rms_norm -----------------------------------------------------------------------------------
+static void judge_rms_norm(const vec_case *c)
+{
+    const float *x = c->a.data, *w = c->b.data, *y = c->y.data;
+    double sum = 0;
+    for (int64_t i = 0; i < c->n; i++) sum += (double)x[i] * (double)x[i];
+    double scale = 1 / sqrt(sum / (double)c->n + (double)c->eps);
+    for (int64_t i = 0; i < c->n; i++) {
+        double want = (double)x[i] * scale * (double)w[i];
+        // Half of the relative error of the sum, and five roundings.
+        double bound = fabs(want) * ((double)c->n / 2 + 5) * 0x1p-24 + 0x1p-149 * (fabs((double)w[i]) + 1);
+        if (within(y[i], want, bound)) continue;
+        check_fail("n %lld: y[%lld] = %g, expected %g", (long long)c->n, (long long)i, (double)y[i],
+                   want);
+        return;
+    }
+}
+
+static void check_rms_norm(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(call_rms_norm, &c)) {
+        judge_rms_norm(&c);
+        check_in_place(&c, call_rms_norm, false);
+    }
+    case_free(&c);
+}
+
+// --- silu_mul -----------------------------------------------------------------------------------
+static void judge_silu_mul(const vec_case *c)
+{
+    const float *g = c->a.data, *u = c->b.data, *y = c->y.data;
+    for (int64_t i = 0; i < c->n; i++) {
+        double gate = (double)g[i], up = (double)u[i];
+        double want = gate / (1 + exp(-gate)) * up; // double does not overflow before -709
+        double bound = fabs(want) * 0x1p-21 + 0x1p-149 * (fabs(gate) + 1) * (fabs(up) + 1);
+        if (isinf(gate) && gate < 0) want = (double)NAN; // inf * 0
+        if (within(y[i], want, bound)) continue;
+        check_fail("silu(%a) * %a = %a, expected %a", gate, up, (double)y[i], want);
+        return;
+    }
+}
+
+static void check_silu_mul(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *gate = c.a.data;
+    check_fill(gate, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) gate[i] = check_uniform(-120.0f, 120.0f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(call_silu_mul, &c)) {
+        judge_silu_mul(&c);
+        check_in_place(&c, call_silu_mul, true);
+    }
+    case_free(&c);
+}
+
+// --- add ----------------------------------------------------------------------------------------
+static void check_add(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    check_fill(c.b.data, n, FILL_WIDE);
+    if (check_call(call_add, &c)) {
+        const float *a = c.a.data, *b = c.b.data;
+        for (int64_t i = 0; i < n; i++) {
+            float want = (float)((double)a[i] + (double)b[i]);
+            if (same_bits((float *)c.y.data + i, &want, 1)) continue;
+            check_fail("%a + %a = %a", (double)a[i], (double)b[i], (double)((float *)c.y.data)[i]);
+            break;
+        }
+        check_in_place(&c, call_add, true);
+    }
+    case_free(&c);
+}
+
+// --- rope ---------------------------------------------------------------------------------------
+static void call_rope_norm(void *arg)
+{
+    vec_case *c = arg;
+    c->k->rope_norm(c->a.data, c->b.data, c->n);
+}
+
+static void call_rope_neox(void *arg)
+{
+    vec_case *c = arg;
+    c->k->rope_neox(c->a.data, c->b.data, c->n);
+}
+
+static void judge_rope(const vec_case *c, const float *x, bool neox)
+{
+    const float *got = c->a.data, *angles = c->b.data;
+    for (int64_t i = 0; i < c->n / 2; i++) {
+        int64_t at = neox ? i : 2 * i, bt = neox ? i + c->n / 2 : 2 * i + 1;
+        float co = angles[2 * i], si = angles[2 * i + 1];
+        float ac = x[at] * co, bs = x[bt] * si, as = x[at] * si, bc = x[bt] * co;
+        float want[2] = {ac - bs, as + bc}, y[2] = {got[at], got[bt]};
+        if (same_bits(y, want, 2)) continue;
+        check_fail("%lld dims, pair %lld: %a %a, expected %a %a", (long long)c->n, (long long)i,
+                   (double)y[0], (double)y[1], (double)want[0], (double)want[1]);
+        return;
+    }
+}
+
+static void check_rope(const kern *k, int64_t n, fill f, edge e, bool neox)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    float *angles = c.b.data, *before = malloc((size_t)n * sizeof *before + 1);
+    for (int64_t i = 0; i < n; i++) angles[i] = check_uniform(-1.0f, 1.0f);
+    memcpy(before, c.a.data, (size_t)n * sizeof *before);
+    if (check_call(neox ? call_rope_neox : call_rope_norm, &c)) judge_rope(&c, before, neox);
+    free(before);
+    case_free(&c);
+}
+
+// --- cache_store --------------------------------------------------------------------------------
+static void call_store(void *arg)
+{
+    vec_case *c = arg;
+    c->k->cache_store[c->type](c->a.data, c->y.data, c->n);
+}
+
+static void fill_bits(float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u = (uint32_t)(check_random() >> 32);
+        // Half of the cases where halves are normal, denormal or about to overflow.
+        if (u & 1) u = (u & 0x87FFFFFF) | (0x60u + (uint32_t)(check_random() % 0x30)) << 23;
+        x[i] = f32_from_bits(u);
+    }
+}
+
+static void check_store(const kern *k, dtype t, int64_t n, edge e)
+{
+    kern ref;
+    kern_init(&ref, 0);
+    vec_case c = case_new(k, n, e);
+    size_t bytes = 0;
+    if (!dtype_bytes(t, n, &bytes)) check_fail("no size");
+    guarded_free(&c.y);
+    c.y = guarded_new(bytes, e);
+    c.type = t;
+    fill_bits(c.a.data, n);
+    char *want = malloc(bytes + 1);
+    ref.cache_store[t](c.a.data, want, n);
+    if (check_call(call_store, &c) && memcmp(want, c.y.data, bytes))
+        check_fail("n %lld: other bytes than the reference", (long long)n);
+    free(want);
+    case_free(&c);
+}
+
+// The reference's rounding to half against the two neighbours of a double.
+static void check_half_rounding(const kern *k)
+{
+    for (int i = 0; i < 200000 && !check_failed(); i++) {
+        float x;
+        fill_bits(&x, 1);
+        uint16_t h;
+        k->cache_store[DTYPE_F16](&x, &h, 1);
+        float back = f16_to_f32(h);
+        if (isnan(x) ? isnan(back) : fabsf(x) >= 65520.0f ? isinf(back) : false) continue;
+        double error = fabs((double)back - (double)x);
+        int exponent = int_max(ilogbf(fabsf(back) > 0 ? back : 1e-8f), -14);
+        if (error <= ldexp(1.0, exponent - 11)) continue;
+        check_fail("half of %a is %a", (double)x, (double)back);
+    }
+}
+
+// --- the family ---------------------------------------------------------------------------------
+typedef void check_fn(const kern *k, int64_t n, fill f, edge e);
+
+static void check_rope_norm(const kern *k, int64_t n, fill f, edge e)
+{
+    check_rope(k, n & ~INT64_C(1), f, e, false);
+}
+
+static void check_rope_neox(const kern *k, int64_t n, fill f, edge e)
+{
+    check_rope(k, n & ~INT64_C(1), f, e, true);
+}
+
+static void check_lengths(const kern *k, check_fn *check, int64_t n_min)
+{
+    for (size_t i = 0; i < COUNTOF(lengths) && !check_failed(); i++)
+        for (int f = 0; f < FILL_COUNT; f++)
+            for (int e = 0; e < EDGE_COUNT && lengths[i] >= n_min; e++)
+                check(k, lengths[i], (fill)f, (edge)e);
+}
+
+static void run_family(const kern *k, const kern *below)
+{
+    if (check_slot("rms_norm", NULL, k->rms_norm != below->rms_norm))
+        check_lengths(k, check_rms_norm, 1);
+    if (check_slot("silu_mul", NULL, k->silu_mul != below->silu_mul))
+        check_lengths(k, check_silu_mul, 0);
+    if (check_slot("add", NULL, k->add != below->add)) check_lengths(k, check_add, 0);
+    if (check_slot("rope_norm", NULL, k->rope_norm != below->rope_norm))
+        check_lengths(k, check_rope_norm, 0);
+    if (check_slot("rope_neox", NULL, k->rope_neox != below->rope_neox))
+        check_lengths(k, check_rope_neox, 0);
+    for (int t = 0; t < DTYPE_COUNT; t++) {
+        if (!k->cache_store[t]) continue;
+        bool changed = k->cache_store[t] != below->cache_store[t];
+        if (!check_slot("cache_store", dtype_get((dtype)t)->name, changed)) continue;
+        for (size_t i = 0; i < 2 * COUNTOF(lengths); i++)
+            check_store(k, (dtype)t, lengths[i / 2], (edge)(i % 2));
+        if (t == DTYPE_F16) check_half_rounding(k);
+    }
+}
+
+static void bench_one(const kern *k, const char *name, void (*call)(void *), double n_arrays)
+{
+    kern ref;
+    kern_init(&ref, 0);
+    vec_case c = case_new(&ref, 4096, EDGE_START);
+    check_fill(c.a.data, c.n, FILL_RANDOM);
+    check_fill(c.b.data, c.n, FILL_RANDOM);
+    double ref_seconds = bench_seconds(call, &c);
+    c.k = k;
+    bench_report(name, "F32", "4096", bench_seconds(call, &c), n_arrays * 4096 * 4, 0, ref_seconds);
+    case_free(&c);
+}
+
+static void bench_family(const kern *k, const kern *below)
+{
+    if (check_slot("rms_norm", NULL, k->rms_norm != below->rms_norm))
+        bench_one(k, "rms_norm", call_rms_norm, 3);
+    if (check_slot("silu_mul", NULL, k->silu_mul != below->silu_mul))
+        bench_one(k, "silu_mul", call_silu_mul, 3);
+    if (check_slot("add", NULL, k->add != below->add)) bench_one(k, "add", call_add, 3);
+}
+
+const check_family check_vec = {"vec", run_family, bench_family};
