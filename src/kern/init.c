@@ -14,10 +14,11 @@ static void fill_reference(kern *k)
 #if defined(__x86_64__)
 static void fill_native(kern *k, unsigned cpu)
 {
-    (void)k;
     if (!(cpu & CPU_AVX2)) return;
+    kern_fill_vec_avx2(k);
     k->cpu |= CPU_AVX2;
     if (!(cpu & CPU_AVX512)) return;
+    kern_fill_vec_avx512(k);
     k->cpu |= CPU_AVX512;
     if (!(cpu & CPU_AVX512_VNNI)) return;
     k->cpu |= CPU_AVX512_VNNI;

@@ -1,0 +1,17 @@
+// The functions of tmpl/ for CPU_AVX512.
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || !defined(__AVX512VL__)
+#error "compile with the flags of cmake/kern_flags.cmake"
+#endif
+
+#include "kern/tmpl/v_avx512.h"
+
+#include "kern/tmpl/attn_page.h"
+#include "kern/tmpl/matmul_float.h"
+#include "kern/tmpl/vec_ops.h"
+
+void kern_fill_vec_avx512(kern *k)
+{
+    fill_vec_ops(k);
+    fill_matmul_float(k);
+    fill_attn_page(k);
+}
