@@ -2,6 +2,7 @@
 // first failure, so none of them returns one.
 #include "base/json.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -123,7 +124,7 @@ void json_write_f64(json_writer *w, double v)
 {
     static const int precisions[] = {6, 9, 17}; // short; enough for any float; for any double
     char text[32];
-    if (!isfinite(v)) {
+    if (!(fabs(v) <= DBL_MAX)) { // also for nan; isfinite() of mingw warns about doubles
         json_write_null(w);
         return;
     }

@@ -6,8 +6,7 @@
 // significant digits, plus one bit that says whether anything but zeros follows.
 #include "base/str.h"
 
-#include <errno.h>
-#include <math.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +182,7 @@ bool str_parse_f64(str s, double *out)
         int64_t e = i64_max(i64_min(d.exponent, EXPONENT_MAX), -EXPONENT_MAX);
         snprintf(d.digits + d.n, sizeof d.digits - d.n, "e%d", (int)e);
         v = strtod(d.digits, NULL);
-        if (isinf(v)) return false;
+        if (v > DBL_MAX) return false;
     }
     *out = negative ? -v : v;
     return true;

@@ -1,6 +1,6 @@
 // The operating system, as the rest of Hearth sees it.
 //
-// One interface, implemented by posix_*.c, win_*.c and wasm_*.c; nothing outside os/ includes a
+// One interface, implemented by posix_*.c, win_*.c or wasm_*.c; nothing outside os/ includes a
 // platform header, forks, maps or names a platform. Functions that can fail return hearth_status;
 // messages do not name the path: callers add it with err_prefix(). What does not exist is
 // HEARTH_E_NOTFOUND. All functions are safe from any thread unless said otherwise. Paths are UTF-8.
