@@ -2,7 +2,7 @@
 """Writes the seed corpora of tests/fuzz/fuzz_gguf.c and fuzz_npy.c. Standard library only.
 
 The encoder is written from the format description, not from src/fmt, so that the seeds are also a
-second opinion: tests/fuzz replays them in every test run. Usage: gen_fmt_corpus.py [tests/fuzz/corpus]
+second opinion: tests/fuzz replays them in every test run. Usage: gen_fmt_corpus.py [DIR]
 """
 import pathlib
 import struct
@@ -69,8 +69,8 @@ def gguf_seeds():
 def npy_seeds():
     def npy(major, text_, n):
         raw = text_.encode()
-        return (b"\x93NUMPY" + bytes([major, 0]) + struct.pack("<H" if major == 1 else "<I", len(raw))
-                + raw + bytes(n))
+        length = struct.pack("<H" if major == 1 else "<I", len(raw))
+        return b"\x93NUMPY" + bytes([major, 0]) + length + raw + bytes(n)
     for i, (descr, size) in enumerate([("<f4", 4), ("<f2", 2), ("<f8", 8), ("|i1", 1), ("|u1", 1),
                                        ("<i4", 4), ("<i8", 8), ("|b1", 1)]):
         shape = ["(3, 4)", "()", "(2,)", "(0, 5)"][i % 4]

@@ -44,8 +44,8 @@ typedef struct gguf_tensor {
 
 typedef struct gguf gguf;
 
-// One part's bytes. For split models pass all parts in order (split.count and split.no are checked);
-// otherwise n_parts = 1. `name` may be NULL and is used in messages only: errors of gguf_open() and
+// One part's bytes. For split models pass all parts in order (split.count and split.no are
+// checked); otherwise n_parts = 1. `name` may be NULL and is used in messages only: errors of gguf_open() and
 // gguf_split_count() begin with it ("model.gguf: key 3: ..."), so callers do not prefix them.
 typedef struct gguf_bytes { const char *name; const uint8_t *data; size_t size; } gguf_bytes;
 hearth_status gguf_open(const gguf_bytes *parts, int n_parts, gguf **out, hearth_err *err);
@@ -71,11 +71,13 @@ const gguf_tensor *gguf_find_tensor(const gguf *g, const char *name);
 // f32, f64 or an integer and must be finite.
 hearth_status gguf_get_u64(const gguf *g, const char *key, uint64_t max, uint64_t *out, bool *found,
                            hearth_err *err);
-hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *found, hearth_err *err);
-hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *found, hearth_err *err);
+hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *found,
+                           hearth_err *err);
+hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *found,
+                            hearth_err *err);
 hearth_status gguf_get_str(const gguf *g, const char *key, str *out, bool *found, hearth_err *err);
-// Items of arrays, or the one value of other keys (i = 0). Strings are walked with an iterator, since
-// they have no fixed size: offset 0 first, then what the last call left. Past the end, or when the
+// Items of arrays, or the one value of other keys (i = 0). Strings are walked with an iterator,
+// since they have no fixed size: offset 0 first, then what the last call left. Past the end, or when the
 // items are no strings, the slice is empty.
 str gguf_next_string(const gguf_kv *kv, size_t *offset);
 // False when i >= kv->n, the items have another type (bool counts as 0 and 1) or, for u64 items,

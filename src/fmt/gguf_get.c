@@ -157,7 +157,8 @@ hearth_status gguf_get_u64(const gguf *g, const char *key, uint64_t max, uint64_
     return HEARTH_OK;
 }
 
-hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *found, hearth_err *err)
+hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *found,
+                           hearth_err *err)
 {
     const gguf_kv *kv;
     HEARTH_TRY(find_key(g, key, &kv, found, err));
@@ -172,7 +173,8 @@ hearth_status gguf_get_f32(const gguf *g, const char *key, float *out, bool *fou
     return HEARTH_OK;
 }
 
-hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *found, hearth_err *err)
+hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *found,
+                            hearth_err *err)
 {
     const gguf_kv *kv;
     HEARTH_TRY(find_key(g, key, &kv, found, err));

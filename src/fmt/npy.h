@@ -1,11 +1,14 @@
-// NumPy .npy arrays (format 1.0 to 3.0), C order, little endian: f32, f16, f64, i8, u8, i32, i64.
+// NumPy .npy arrays (format 1.0 to 3.0), C order, little endian: f32, f16, f64, i8, u8, i32, i64,
+// bool.
 #ifndef HEARTH_FMT_NPY_H
 #define HEARTH_FMT_NPY_H
 
 #include "base/str.h"
 
 enum { NPY_MAX_DIMS = 8 };
-typedef enum npy_type { NPY_F32, NPY_F16, NPY_F64, NPY_I8, NPY_U8, NPY_I32, NPY_I64, NPY_BOOL } npy_type;
+typedef enum npy_type {
+    NPY_F32, NPY_F16, NPY_F64, NPY_I8, NPY_U8, NPY_I32, NPY_I64, NPY_BOOL
+} npy_type;
 typedef struct npy {
     npy_type type;
     int n_dims; // 0: a scalar

@@ -1,5 +1,5 @@
-// Fuzzes the GGUF reader. An input is one file; or, when it begins with "2PRT", two parts of a split
-// model: u32 length of the first (little endian), then the bytes of both.
+// Fuzzes the GGUF reader. An input is one file; or, when it begins with "2PRT", two parts of a
+// split model: u32 length of the first (little endian), then the bytes of both.
 #include <stdlib.h>
 #include <string.h>
 

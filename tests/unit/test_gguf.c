@@ -53,7 +53,13 @@ static void test_empty(void **state)
 static void test_integers(void **state)
 {
     (void)state;
-    static const struct { const char *key; uint32_t type; int width; uint64_t bits; int64_t is; } k[] = {
+    static const struct row {
+        const char *key;
+        uint32_t type;
+        int width;
+        uint64_t bits;
+        int64_t is;
+    } k[] = {
         {"u8", GGUF_U8, 1, 0xFF, 255},
         {"i8", GGUF_I8, 1, 0x80, -128},
         {"u16", GGUF_U16, 2, 0xFFFF, 65535},

@@ -1,5 +1,5 @@
-// The GGUF reader on damaged and hostile files: always one clear error or a model that can be walked
-// whole, bounded memory, nothing leaked. Inputs are exact-size heap blocks, so that the address
+// The GGUF reader on damaged and hostile files: always one clear error or a model that can be
+// walked whole, bounded memory, nothing leaked. Inputs are exact-size heap blocks, so that the address
 // sanitizer sees a read of one byte too many.
 #include "fmt/gguf.h"
 
@@ -47,7 +47,12 @@ static void begin(buf *b) { buf_init(b, MEM_TEST, 1 << 24); }
 static void test_bad_heads(void **state)
 {
     (void)state;
-    static const struct { const char *bytes; size_t n; hearth_status s; const char *text; } heads[] = {
+    static const struct row {
+        const char *bytes;
+        size_t n;
+        hearth_status s;
+        const char *text;
+    } heads[] = {
         {"", 0, HEARTH_E_FORMAT, "0 bytes are no GGUF file"},
         {"GGUF\3\0\0\0", 8, HEARTH_E_FORMAT, "ends inside its head: 8 bytes, expected 24"},
         {"\x40\0\0\0", 4, HEARTH_E_FORMAT, "begins with bytes 40 00 00 00, expected 'GGUF'"},
@@ -124,7 +129,12 @@ static void test_bad_keys(void **state)
 static void test_bad_arrays(void **state)
 {
     (void)state;
-    static const struct { uint32_t type; uint64_t n; hearth_status s; const char *text; } arrays[] = {
+    static const struct row {
+        uint32_t type;
+        uint64_t n;
+        hearth_status s;
+        const char *text;
+    } arrays[] = {
         {GGUF_U64, UINT64_MAX / 8 + 2, HEARTH_E_FORMAT, "key 'a': value goes past the end"},
         {GGUF_STRING, UINT64_MAX, HEARTH_E_FORMAT, "key 'a': string goes past the end"},
         {99, 0, HEARTH_E_FORMAT, "key 'a': value type 99 is unknown"},
@@ -186,7 +196,7 @@ static void test_bad_tensors(void **state)
     (void)state;
     const hearth_status format = HEARTH_E_FORMAT;
     expect_bad_tensor(DTYPE_F32, 0, 0, 0, format, "tensor 't': dimension 0 is 0, expected 1 to");
-    expect_bad_tensor(DTYPE_F32, 1, UINT64_MAX, 0, format, "tensor 't': dimension 1 is 184467440737");
+    expect_bad_tensor(DTYPE_F32, 1, UINT64_MAX, 0, format, "'t': dimension 1 is 184467440737");
     expect_bad_tensor(DTYPE_F32, 1ull << 40, 1ull << 40, 0, format, "overflow");
     expect_bad_tensor(DTYPE_Q4_0, 33, 0, 0, format,
                       "rows of 33 elements are no multiple of the 32 of a Q4_0 block");

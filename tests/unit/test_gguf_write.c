@@ -1,8 +1,12 @@
-// The GGUF writer: what it writes is read back equal, its bytes are fixed, and its calls are checked.
+// The GGUF writer: what it writes is read back equal, its bytes are fixed, its calls are checked.
+//
+// Two verbs serve tests/golden/check_gguf.py, which compares with the Python package `gguf`:
+// `--make F` writes a model to F, `--copy IN OUT` reads IN and writes what was read to OUT.
 #include "fmt/gguf_write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +14,7 @@
 
 #include "support/gguf_walk.h"
 #include "support/model_file.h"
+#include "support/test_data.h"
 
 static hearth_status append(void *ctx, const void *p, size_t n, hearth_err *err)
 {
@@ -273,8 +278,54 @@ static void test_no_memory(void **state)
     }
 }
 
-int main(void)
+// --- verbs --------------------------------------------------------------------------------------
+
+static int save(const char *path, const buf *b)
 {
+    FILE *f = fopen(path, "wb");
+    bool ok = f && fwrite(b->p, 1, b->n, f) == b->n;
+    if (f && fclose(f) != 0) ok = false;
+    return ok ? 0 : 1;
+}
+
+static int make_file(const char *path)
+{
+    test_model_spec spec = test_model_default(TEST_QWEN2, DTYPE_Q4_K);
+    spec.output_type = DTYPE_Q6_K;
+    spec.embd_type = DTYPE_F16;
+    buf b;
+    buf_init(&b, MEM_TEST, 1 << 26);
+    int rc = test_model_make(&spec, &b) ? save(path, &b) : 1;
+    buf_release(&b);
+    return rc;
+}
+
+static int copy_file(const char *from, const char *to)
+{
+    gguf_bytes part = {from, NULL, 0};
+    gguf *g = NULL;
+    hearth_err err = ERR_INIT;
+    unsigned char *data = test_read_file(from, &part.size);
+    part.data = data;
+    int rc = 1;
+    if (data && gguf_open(&part, 1, &g, &err) == HEARTH_OK) {
+        buf b;
+        buf_init(&b, MEM_TEST, (size_t)1 << 30);
+        copy_model(g, &b);
+        rc = save(to, &b);
+        buf_release(&b);
+    } else {
+        fprintf(stderr, "%s\n", data ? err.msg : "cannot read");
+    }
+    gguf_close(g);
+    free(data);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--make") == 0) return make_file(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--copy") == 0) return copy_file(argv[2], argv[3]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_back), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_copy_is_equal), cmocka_unit_test(test_bad_calls),
