@@ -1,0 +1,116 @@
+// See vocab_file.h.
+#include "support/vocab_file.h"
+
+#include <stdio.h>
+
+#include "fmt/gguf_write.h"
+#include "tok/tok.h"
+
+int test_vocab_add(test_vocab *v, const char *text, float score, int32_t type)
+{
+    ASSERT(v->n < TEST_VOCAB_MAX);
+    v->text[v->n] = str_from(text);
+    v->score[v->n] = score;
+    v->type[v->n] = type;
+    return v->n++;
+}
+
+int test_vocab_find(const test_vocab *v, const char *text)
+{
+    for (int i = 0; i < v->n; i++) {
+        if (str_eq_z(v->text[i], text)) return i;
+    }
+    return -1;
+}
+
+static void add_words(test_vocab *v, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++) test_vocab_add(v, words[i], (float)-i, TOK_NORMAL);
+}
+
+static void add_specials(test_vocab *v)
+{
+    test_vocab_add(v, "<|user|>", 0, TOK_CONTROL);
+    test_vocab_add(v, "<|im_end|>", 0, TOK_CONTROL);
+    test_vocab_add(v, "<tool>", 0, TOK_USER_DEFINED);
+    test_vocab_add(v, "<tool>s", 0, TOK_USER_DEFINED);
+    test_vocab_add(v, "<pad>", 0, TOK_UNUSED);
+}
+
+void test_vocab_spm(test_vocab *v)
+{
+    static const char *const words[] = {
+        "ll", "he", "\u2581h", "llo", "hello", "\u2581hello", "\u2581\u2581", "\u2581", "h", "e",
+        "l", "o", "\u00e9", "wo", "rl", "worl", "w", "r"};
+    *v = (test_vocab){.model = "llama", .bos = 1, .eos = 2, .unk = 0};
+    test_vocab_add(v, "<unk>", 0, TOK_UNKNOWN);
+    test_vocab_add(v, "<s>", 0, TOK_CONTROL);
+    test_vocab_add(v, "</s>", 0, TOK_CONTROL);
+    for (int i = 0; i < 256; i++) {
+        snprintf(v->bytes[i], sizeof v->bytes[i], "<0x%02X>", (unsigned)i);
+        test_vocab_add(v, v->bytes[i], 0, TOK_BYTE);
+    }
+    add_words(v, words, COUNTOF(words));
+    add_specials(v);
+}
+
+void test_vocab_bpe(test_vocab *v, const char *pre)
+{
+    static const char *const words[] = {"ll", "he", "llo", "hello", "\u0120hello", "\u0120\u0120",
+                                        "\u0120h", "lo"};
+    static const char *const merges[] = {"l l", "h e", "ll o", "he llo", "\u0120 hello",
+                                         "\u0120 \u0120", "\u0120 h", "l o"};
+    *v = (test_vocab){.model = "gpt2", .pre = pre, .bos = -1, .eos = -1, .unk = -1};
+    uint32_t next = 0x100; // bytes that are not printable take the characters from here on
+    for (uint32_t i = 0; i < 256; i++) {
+        bool plain = (i > 0x20 && i < 0x7F) || (i > 0xA0 && i != 0xAD);
+        size_t n = utf8_encode(plain ? i : next, v->bytes[i]);
+        next += !plain;
+        v->bytes[i][n] = 0;
+        test_vocab_add(v, v->bytes[i], 0, TOK_NORMAL);
+    }
+    add_words(v, words, COUNTOF(words));
+    for (size_t i = 0; i < COUNTOF(merges); i++) v->merge[v->n_merges++] = str_from(merges[i]);
+    add_specials(v);
+}
+
+static hearth_status append(void *ctx, const void *p, size_t n, hearth_err *err)
+{
+    (void)err;
+    return buf_append(ctx, p, n);
+}
+
+static hearth_status write_id(gguf_writer *w, const char *key, int id)
+{
+    return id < 0 ? HEARTH_OK : gguf_write_u32(w, key, (uint32_t)id, NULL);
+}
+
+static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
+{
+    uint64_t n = (uint64_t)v->n;
+    HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.model", str_from(v->model), NULL));
+    if (v->pre) HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.pre", str_from(v->pre), NULL));
+    HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.tokens", v->text, n, NULL));
+    HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, v->type, n, NULL));
+    if (str_eq_z(str_from(v->model), "llama")) {
+        HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, v->score, n, NULL));
+    } else {
+        HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.merges", v->merge,
+                                        (uint64_t)v->n_merges, NULL));
+    }
+    HEARTH_TRY(write_id(w, "tokenizer.ggml.bos_token_id", v->bos));
+    HEARTH_TRY(write_id(w, "tokenizer.ggml.eos_token_id", v->eos));
+    HEARTH_TRY(write_id(w, "tokenizer.ggml.unknown_token_id", v->unk));
+    HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_eos_token", v->add_eos, NULL));
+    HEARTH_TRY(gguf_write_header(w, NULL));
+    return gguf_write_end(w, NULL);
+}
+
+bool test_vocab_write(const test_vocab *v, buf *out)
+{
+    gguf_writer *w = NULL;
+    hearth_status status = gguf_writer_create(append, out, &w, NULL);
+    if (status == HEARTH_OK) status = write_keys(v, w);
+    gguf_writer_free(w);
+    return status == HEARTH_OK;
+}

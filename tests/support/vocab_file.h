@@ -1,0 +1,30 @@
+// Small vocabularies as GGUF bytes, for tests of tokenizers.
+#ifndef TESTS_SUPPORT_VOCAB_FILE_H
+#define TESTS_SUPPORT_VOCAB_FILE_H
+
+#include "base/str.h"
+
+enum { TEST_VOCAB_MAX = 400 };
+
+typedef struct test_vocab {
+    const char *model, *pre;   // pre may be NULL
+    int n, n_merges;
+    str text[TEST_VOCAB_MAX];
+    float score[TEST_VOCAB_MAX];
+    int32_t type[TEST_VOCAB_MAX];
+    str merge[32];
+    int bos, eos, unk;         // -1: not written
+    bool add_eos;
+    char bytes[256][8];        // room for the spelling of byte tokens
+} test_vocab;
+
+// <unk> <s> </s>, 256 byte tokens, then words around "hello".
+void test_vocab_spm(test_vocab *v);
+// 256 byte tokens, then words and merges around "hello".
+void test_vocab_bpe(test_vocab *v, const char *pre);
+int test_vocab_add(test_vocab *v, const char *text, float score, int32_t type); // its id
+int test_vocab_find(const test_vocab *v, const char *text);                     // -1: absent
+// Writes the file; true on success. `out` must be initialised.
+bool test_vocab_write(const test_vocab *v, buf *out);
+
+#endif
