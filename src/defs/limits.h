@@ -21,6 +21,7 @@
 #define LIMIT_LAYERS 1024
 #define LIMIT_EMBD (1 << 20)
 #define LIMIT_HEADS 4096
+#define LIMIT_HEAD_SIZE 4096            // values of one head; 256 in the largest published models
 #define LIMIT_FF (1 << 22)
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary
 #define LIMIT_TOKEN_BYTES 65535          // one vocabulary entry

@@ -53,6 +53,8 @@ typedef struct dev_attn_row {
     int64_t first;         // attends to positions [first, pos]; 0 without a sliding window
 } dev_attn_row;
 
+enum { DEV_MATMUL_MAX = 8 }; // weights of one matmul() call
+
 typedef struct dev_ops {
     const char *name; // "cpu"
 
@@ -67,13 +69,14 @@ typedef struct dev_ops {
     hearth_status (*sync)(dev *d, hearth_err *err); // all done; the first error since the last sync
 
     // --- compute ---
+    bool (*can_matmul)(dev *d, dtype type); // for the loader's early, clear refusal
     // Bytes of scratch that matmul() of up to n_rows rows and n_in columns, and attention() of
     // n_rows rows of this shape, need at most. Pure; used by the memory plan.
     size_t (*matmul_scratch)(dev *d, dtype type, int64_t n_in, int64_t n_rows);
     size_t (*attention_scratch)(dev *d, int64_t n_head, const dev_cache *shape, int64_t n_rows);
 
     // y[i] (rows of w[i]->n_out) = x (n_rows rows of n_in) times w[i] transposed, for n_w weights of
-    // equal n_in that share the packed input.
+    // equal n_in that share the packed input; n_w <= DEV_MATMUL_MAX.
     void (*matmul)(dev *d, int n_w, const dev_weight *const *w, dev_view x, int64_t n_rows,
                    const dev_view *y, dev_view scratch);
     // Row r of y = row ids[r] of the table, as float.
@@ -84,7 +87,8 @@ typedef struct dev_ops {
                      dev_view y); // in place is legal
     void (*add)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y); // in place is legal
     void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n); // in place
-    void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n, dev_view y); // in place is legal
+    // y = silu(gate) * up, n_rows rows of n. In place is legal.
+    void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
     // angles [n_rows][n_dims / 2][2] = (cos, sin) for each row's position; once per step.
     void (*rope_angles)(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
                         dev_view angles);
@@ -108,7 +112,5 @@ struct dev { const dev_ops *ops; };
 // The CPU. `cpu` masks the instruction sets (CPU_ALL: all that are there).
 hearth_status dev_cpu_open(int n_threads, unsigned cpu, dev **out, hearth_err *err);
 void dev_close(dev *d); // NULL is legal
-// The CPU's dtypes that multiply; for the model loader's early, clear refusal.
-bool dev_cpu_can(dtype weights);
 
 #endif
