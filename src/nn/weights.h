@@ -2,8 +2,8 @@
 //
 // Everything that computes goes through weights_acquire(); paging, verification and decryption of
 // weights are later put in here and nowhere else. Acquire just before use, release right after.
-#ifndef HEARTH_LLM_WEIGHTS_H
-#define HEARTH_LLM_WEIGHTS_H
+#ifndef HEARTH_NN_WEIGHTS_H
+#define HEARTH_NN_WEIGHTS_H
 
 #include "dev/dev.h"
 #include "fmt/gguf.h"
@@ -12,8 +12,10 @@ typedef struct weights weights;
 typedef int32_t weight_id;
 enum { WEIGHT_NONE = -1 };
 
+// `g` with its mapping and `d` outlive the weights.
 hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err);
-void weights_close(weights *w);
+void weights_close(weights *w); // NULL is legal
+const gguf *weights_source(const weights *w);
 // Finds a tensor and checks type and shape: n_out == 1 and n_dims 1 for vectors. A tensor that is
 // absent gives WEIGHT_NONE when `optional`, else HEARTH_E_FORMAT that names it. Vectors that are
 // not F32 are converted once, here.
@@ -21,6 +23,11 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
                            weight_id *out, hearth_err *err);
 hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
 void weights_release(weights *w, weight_id id);
-uint64_t weights_bytes(const weights *w); // file bytes of all bound tensors
+int32_t weights_count(const weights *w);       // tensors bound so far
+bool weights_is_bound(const weights *w, const gguf_tensor *t); // linear search
+uint64_t weights_bytes(const weights *w);      // file bytes of all bound tensors
+uint64_t weights_own_bytes(const weights *w);  // taken under MEM_MODEL
+// A number that another model's tensors do not share: names, types and shapes of all bound tensors.
+uint64_t weights_fingerprint(const weights *w);
 
 #endif

@@ -1,0 +1,47 @@
+// Grouped-query attention with rotary positions over the paged cache.
+//
+//   h -> q, k, v          one pass over the packed input
+//   q, k, v += bias       where the family has it
+//   q, k = norm per head  where the family has it, before the rotation
+//   q, k = rope
+//   k, v -> cache
+//   att = softmax(scale q K) V
+//   h = o att
+#include "nn/block.h"
+
+static hearth_status add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err)
+{
+    if (id == WEIGHT_NONE) return HEARTH_OK;
+    const dev_weight *w;
+    HEARTH_TRY(weights_acquire(r->w, id, &w, err));
+    r->d->ops->add_bias(r->d, x, w, r->n_rows, w->n_in);
+    weights_release(r->w, id);
+    return HEARTH_OK;
+}
+
+static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id, int64_t n_head,
+                                dev_view x, hearth_err *err)
+{
+    if (id == WEIGHT_NONE) return HEARTH_OK;
+    nn_norm norm = {id, a->d_k, a->norm_eps};
+    return nn_apply_norm(r, &norm, x, r->n_rows * n_head, x, err);
+}
+
+hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
+                           hearth_err *err)
+{
+    const dev_ops *ops = r->d->ops;
+    const weight_id qkv[] = {a->q, a->k, a->v};
+    const dev_view to[] = {r->q, r->k, r->v};
+    HEARTH_TRY(nn_linear(r, 3, qkv, r->h, r->n_rows, to, err));
+    HEARTH_TRY(add_bias(r, a->q_bias, r->q, err));
+    HEARTH_TRY(add_bias(r, a->k_bias, r->k, err));
+    HEARTH_TRY(add_bias(r, a->v_bias, r->v, err));
+    HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));
+    HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));
+    ops->rope(r->d, a->rope, r->angles, r->q, r->n_rows, a->n_head, a->d_k);
+    ops->rope(r->d, a->rope, r->angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
+    ops->cache_write(r->d, cache, r->rows, r->n_rows, r->k, r->v);
+    ops->attention(r->d, cache, r->rows, r->n_rows, a->n_head, a->scale, r->q, r->att, r->scratch);
+    return nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err);
+}

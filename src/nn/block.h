@@ -1,0 +1,57 @@
+// Blocks that language models are made of, over the device table.
+//
+// A block sees its input as rows of float32 in device buffers, its weights as ids, and the places
+// where it may put intermediate values. It knows no file names and no families: those are in llm/.
+// Shapes in comments are per row unless said otherwise.
+#ifndef HEARTH_NN_BLOCK_H
+#define HEARTH_NN_BLOCK_H
+
+#include "nn/weights.h"
+
+// What all blocks of one step share.
+typedef struct nn_run {
+    dev *d;
+    weights *w;
+    int64_t n_rows;
+    const dev_attn_row *rows;  // [n_rows]
+    dev_view angles;           // [n_rows][n_rot / 2][2]
+    dev_view x;                // residual stream, [n_embd]
+    dev_view h;                // a block's input after its norm and then its output, [n_embd]
+    dev_view q, k, v, att;     // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v], [n_head * d_v]
+    dev_view gate, up;         // [n_ff] each
+    dev_view scratch;          // of matmul() and attention()
+} nn_run;
+
+typedef struct nn_norm {
+    weight_id weight; // [n]
+    int64_t n;
+    float eps;
+} nn_norm;
+
+typedef struct nn_attn {
+    weight_id q, k, v, o;                // [n_embd -> n_head * d_k] ...
+    weight_id q_bias, k_bias, v_bias;    // WEIGHT_NONE: without
+    weight_id q_norm, k_norm;            // RMS norm of each head, [d_k]; WEIGHT_NONE: without
+    int64_t n_head, n_head_kv, d_k, d_v;
+    float scale, norm_eps;
+    const dev_rope *rope;
+} nn_attn;
+
+typedef struct nn_ffn {
+    weight_id gate, up, down; // down(silu(gate x) * up x)
+    int64_t n_ff;
+} nn_ffn;
+
+// y = norm of n_rows rows of x.
+hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, int64_t n_rows,
+                            dev_view y, hearth_err *err);
+// y[i] = x times weight i, n_rows rows; the weights have equal n_in. n <= DEV_MATMUL_MAX.
+hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
+                        const dev_view *y, hearth_err *err);
+// h = attention(h), keys and values of the rows put into the layer's cache first.
+hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
+                           hearth_err *err);
+// h = feed-forward(h).
+hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
+
+#endif

@@ -1,0 +1,29 @@
+// Norms and matrices: the steps of a block that need weights. See block.h.
+#include "nn/block.h"
+
+hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, int64_t n_rows,
+                            dev_view y, hearth_err *err)
+{
+    const dev_weight *w;
+    HEARTH_TRY(weights_acquire(r->w, norm->weight, &w, err));
+    r->d->ops->rms_norm(r->d, x, w, norm->eps, n_rows, norm->n, y);
+    weights_release(r->w, norm->weight);
+    return HEARTH_OK;
+}
+
+hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
+                        const dev_view *y, hearth_err *err)
+{
+    ASSERT(n >= 1 && n <= DEV_MATMUL_MAX);
+    const dev_weight *w[DEV_MATMUL_MAX];
+    hearth_status s = HEARTH_OK;
+    int n_held = 0;
+    for (; n_held < n && s == HEARTH_OK; n_held++)
+        s = weights_acquire(r->w, id[n_held], &w[n_held], err);
+    if (s == HEARTH_OK)
+        r->d->ops->matmul(r->d, n, w, x, n_rows, y, r->scratch);
+    else
+        n_held--; // the last one was refused
+    while (n_held > 0) weights_release(r->w, id[--n_held]);
+    return s;
+}

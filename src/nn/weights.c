@@ -1,0 +1,158 @@
+// See weights.h.
+//
+// Tensors are bound one by one while a model is opened; the table has room for every tensor of the
+// file from the start, so that ids and dev_weight pointers stay valid. Matrices stay where the file
+// is mapped (the device borrows or copies them by wrap()). Vectors feed element-wise kernels that
+// know only float32: other types are converted at binding by the device's own gather, since nothing
+// above dev/ calls a kernel.
+#include "nn/weights.h"
+
+#include <string.h>
+
+#include "base/map.h"
+
+typedef struct weight_entry {
+    dev_weight w;
+    dev_buf *buf;
+    const gguf_tensor *source;
+} weight_entry;
+
+struct weights {
+    const gguf *g;
+    dev *d;
+    weight_entry *entry;
+    int32_t n, cap;
+    uint64_t file_bytes, own_bytes, fingerprint;
+};
+
+hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err)
+{
+    *out = NULL;
+    size_t cap = gguf_tensor_count(g);
+    ASSERT(cap <= INT32_MAX);
+    weights *w = mem_alloc_zero(MEM_MODEL, 1, sizeof *w);
+    weight_entry *entry = mem_alloc_zero(MEM_MODEL, cap + 1, sizeof *entry);
+    if (!w || !entry) {
+        mem_free(w);
+        mem_free(entry);
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for a table of %zu tensors", cap);
+    }
+    w->g = g;
+    w->d = d;
+    w->entry = entry;
+    w->cap = (int32_t)cap;
+    w->own_bytes = sizeof *w + (cap + 1) * sizeof *entry;
+    *out = w;
+    return HEARTH_OK;
+}
+
+void weights_close(weights *w)
+{
+    if (!w) return;
+    for (int32_t i = 0; i < w->n; i++) w->d->ops->free(w->d, w->entry[i].buf);
+    mem_free(w->entry);
+    mem_free(w);
+}
+
+static hearth_status check_tensor(const weights *w, const char *name, const gguf_tensor *t,
+                                  int64_t n_in, int64_t n_out, hearth_err *err)
+{
+    const int64_t *dim = t->dim;
+    bool is_vector = n_out == 1;
+    if (dim[0] != n_in || dim[1] != n_out || dim[2] != 1 || dim[3] != 1 ||
+        (is_vector && t->n_dims != 1))
+        return err_fail(err, HEARTH_E_FORMAT,
+                        "tensor '%s': shape is [%lld, %lld, %lld, %lld], expected [%lld, %lld]",
+                        name, (long long)dim[0], (long long)dim[1], (long long)dim[2],
+                        (long long)dim[3], (long long)n_in, (long long)n_out);
+    if (!w->d->ops->can_matmul(w->d, t->type))
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "tensor '%s': type %s cannot compute yet", name,
+                        dtype_get(t->type)->name);
+    return HEARTH_OK;
+}
+
+// Replaces the wrapped vector by its values as float32.
+static hearth_status convert_vector(weights *w, weight_entry *e, hearth_err *err)
+{
+    const dev_ops *ops = w->d->ops;
+    size_t bytes = (size_t)e->w.n_in * sizeof(float);
+    dev_buf *converted;
+    HEARTH_TRY(ops->alloc(w->d, MEM_MODEL, bytes, &converted, err));
+    const int32_t first_row = 0;
+    ops->gather(w->d, &e->w, &first_row, 1, (dev_view){converted, 0});
+    hearth_status s = ops->sync(w->d, err);
+    if (s != HEARTH_OK) {
+        ops->free(w->d, converted);
+        return s;
+    }
+    ops->free(w->d, e->buf);
+    w->own_bytes += bytes;
+    e->buf = converted;
+    e->w = (dev_weight){DTYPE_F32, e->w.n_in, 1, bytes, {converted, 0}};
+    return HEARTH_OK;
+}
+
+static uint64_t hash_tensor(const gguf_tensor *t)
+{
+    int64_t shape[3] = {t->dim[0], t->dim[1], (int64_t)t->type};
+    return hash_bytes(shape, sizeof shape, hash_bytes(t->name.p, t->name.n, 0));
+}
+
+hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
+                           weight_id *out, hearth_err *err)
+{
+    *out = WEIGHT_NONE;
+    const gguf_tensor *t = gguf_find_tensor(w->g, name);
+    if (!t && optional) return HEARTH_OK;
+    if (!t) return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': not in the file", name);
+    HEARTH_TRY(check_tensor(w, name, t, n_in, n_out, err));
+    if (w->n == w->cap) // only a caller that binds a tensor twice gets here
+        return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
+
+    weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t};
+    if (!dtype_bytes(t->type, n_in, &e.w.row_bytes))
+        return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': rows of %lld are no whole blocks of %s",
+                        name, (long long)n_in, dtype_get(t->type)->name);
+    size_t bytes = e.w.row_bytes * (size_t)n_out; // within the file, gguf_open() proved it
+    HEARTH_TRY(w->d->ops->wrap(w->d, t->data, bytes, &e.buf, err));
+    e.w.data = (dev_view){e.buf, 0};
+    hearth_status s = HEARTH_OK;
+    if (n_out == 1 && t->type != DTYPE_F32) s = convert_vector(w, &e, err);
+    if (s != HEARTH_OK) {
+        w->d->ops->free(w->d, e.buf);
+        return s;
+    }
+    w->file_bytes += bytes;
+    w->fingerprint += hash_tensor(t); // a sum: the order of binding does not matter
+    w->entry[w->n] = e;
+    *out = w->n++;
+    return HEARTH_OK;
+}
+
+hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err)
+{
+    ASSERT(id >= 0 && id < w->n);
+    (void)err;
+    *out = &w->entry[id].w;
+    return HEARTH_OK;
+}
+
+void weights_release(weights *w, weight_id id)
+{
+    ASSERT(id >= 0 && id < w->n);
+    (void)w;
+    (void)id;
+}
+
+bool weights_is_bound(const weights *w, const gguf_tensor *t)
+{
+    for (int32_t i = 0; i < w->n; i++)
+        if (w->entry[i].source == t) return true;
+    return false;
+}
+
+const gguf *weights_source(const weights *w) { return w->g; }
+int32_t weights_count(const weights *w) { return w->n; }
+uint64_t weights_bytes(const weights *w) { return w->file_bytes; }
+uint64_t weights_own_bytes(const weights *w) { return w->own_bytes; }
+uint64_t weights_fingerprint(const weights *w) { return w->fingerprint; }
