@@ -1,0 +1,33 @@
+// qwen2: Qwen2 and Qwen2.5, and the distillations of other models into them.
+//
+//   x ---+--> norm -> q, k, v + bias -> rope(q, k) -> attention -> o --(+)--+--> norm -> SwiGLU --(+)--> x
+//        +-------------------------------------------------------------^    +----------------------^
+//
+// Rotary pairs are halves (i, i + d/2); q, k and v always have biases; small models share the
+// embedding with the output.
+#include "llm/family.h"
+
+static hearth_status configure_qwen2(const gguf *g, llm_config *c, hearth_err *err)
+{
+    (void)g;
+    (void)err;
+    c->rope_neox = true;
+    c->has_qkv_bias = true;
+    return HEARTH_OK;
+}
+
+static void bind_qwen2_layer(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    llm_bind_plain_layer(b, out);
+    out->attn.q_bias = llm_bind(b, "attn_q.bias", c->n_head * c->d_k, 1);
+    out->attn.k_bias = llm_bind(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
+    out->attn.v_bias = llm_bind(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
+}
+
+const llm_family llm_family_qwen2 = {
+    .arch = "qwen2",
+    .configure = configure_qwen2,
+    .bind_layer = bind_qwen2_layer,
+    .run_layer = llm_run_prenorm_layer,
+};

@@ -1,0 +1,167 @@
+// Sequences of the cache as bytes. All numbers little endian; floats as the cache stores them.
+//
+//    0  "HLSQ"
+//    4  u32 version, 1
+//    8  u64 fingerprint of the model (shape, tensor names and types, layer range)
+//   16  u32 key type, u32 value type
+//   24  u64 positions
+//   32  u64 hash of the 32 bytes before it, continued over the payload
+//   40  payload: page by page, layer by layer, keys of head 0, 1, ..., then values; of the last page
+//       only the positions that are in use
+//
+// The hash finds damage, not forgery: a blob is as trusted as who hands it in, and all that a forged
+// one can do is give wrong numbers to a computation. A check touches nothing but the blob.
+#include <string.h>
+
+#include "base/map.h"
+#include "llm/cache.h"
+
+enum { BLOB_HEADER = 40, BLOB_HASH_AT = 32, BLOB_VERSION = 1 };
+static const char magic[4] = {'H', 'L', 'S', 'Q'};
+
+static void put_le(uint8_t *p, int n, uint64_t v)
+{
+    for (int i = 0; i < n; i++) p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get_le(const uint8_t *p, int n)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < n; i++) v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static size_t position_bytes(const cache_shape *s)
+{
+    return (size_t)(s->n_layer * s->n_head_kv) * (s->key_bytes + s->value_bytes);
+}
+
+size_t cache_blob_bytes(const llm_cache *c, int64_t length)
+{
+    return BLOB_HEADER + (size_t)length * position_bytes(&c->s);
+}
+
+static uint64_t hash_blob(const uint8_t *p, size_t n)
+{
+    return hash_bytes(p + BLOB_HEADER, n - BLOB_HEADER, hash_bytes(p, BLOB_HASH_AT, 0));
+}
+
+// One run of a page's bytes: `n` positions of one head's keys or values.
+typedef hearth_status (*run_fn)(dev *d, dev_view at, uint8_t *bytes, size_t n, hearth_err *err);
+
+static hearth_status read_run(dev *d, dev_view at, uint8_t *bytes, size_t n, hearth_err *err)
+{
+    return d->ops->read(d, at, bytes, n, err);
+}
+
+static hearth_status write_run(dev *d, dev_view at, uint8_t *bytes, size_t n, hearth_err *err)
+{
+    (void)err;
+    d->ops->write(d, at, bytes, n);
+    return HEARTH_OK;
+}
+
+// Walks the runs of one page in the order of the payload; *bytes moves on.
+static hearth_status walk_page(const llm_cache *c, uint32_t page, int64_t n, uint8_t **bytes,
+                               run_fn fn, hearth_err *err)
+{
+    const cache_shape *s = &c->s;
+    for (int64_t i = 0; i < s->n_layer * 2 * s->n_head_kv; i++) {
+        int64_t layer = i / (2 * s->n_head_kv), h = i % s->n_head_kv;
+        bool is_value = i / s->n_head_kv % 2 != 0;
+        size_t item = is_value ? s->value_bytes : s->key_bytes;
+        size_t at = page * s->page_bytes + (size_t)layer * s->layer_bytes +
+                    (is_value ? s->values_at : 0) + (size_t)(h * LLM_PAGE) * item;
+        HEARTH_TRY(fn(c->d, (dev_view){c->pool, at}, *bytes, (size_t)n * item, err));
+        *bytes += (size_t)n * item;
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status walk_pages(const llm_cache *c, llm_seq seq, int64_t length, uint8_t *bytes,
+                                run_fn fn, hearth_err *err)
+{
+    const uint32_t *pages = cache_pages(c, seq);
+    for (int64_t i = 0; i < cache_pages_for(length); i++) {
+        int64_t n = i64_min(LLM_PAGE, length - i * LLM_PAGE);
+        HEARTH_TRY(walk_page(c, pages[i], n, &bytes, fn, err));
+    }
+    return c->d->ops->sync(c->d, err);
+}
+
+hearth_status cache_export(const llm_cache *c, llm_seq s, void *out, size_t n, hearth_err *err)
+{
+    uint8_t *p = out;
+    int64_t length = c->length[s];
+    size_t need = cache_blob_bytes(c, length);
+    if (n != need)
+        return err_fail(err, HEARTH_E_ARG, "sequence export: %zu bytes given, %zu needed", n, need);
+    memcpy(p, magic, sizeof magic);
+    put_le(p + 4, 4, BLOB_VERSION);
+    put_le(p + 8, 8, c->fingerprint);
+    put_le(p + 16, 4, (uint64_t)c->s.type_k);
+    put_le(p + 20, 4, (uint64_t)c->s.type_v);
+    put_le(p + 24, 8, (uint64_t)length);
+    HEARTH_TRY(walk_pages(c, s, length, p + BLOB_HEADER, read_run, err));
+    put_le(p + BLOB_HASH_AT, 8, hash_blob(p, n));
+    return HEARTH_OK;
+}
+
+static hearth_status check_header(const llm_cache *c, const uint8_t *p, size_t n, hearth_err *err)
+{
+    if (n < BLOB_HEADER || memcmp(p, magic, sizeof magic) != 0)
+        return err_fail(err, HEARTH_E_FORMAT, "sequence import: not an exported sequence");
+    uint64_t version = get_le(p + 4, 4);
+    if (version != BLOB_VERSION)
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "sequence import: version %u, expected %u",
+                        (unsigned)version, (unsigned)BLOB_VERSION);
+    if (get_le(p + 8, 8) != c->fingerprint)
+        return err_fail(err, HEARTH_E_VERIFY, "sequence import: made by another model");
+    if (get_le(p + 16, 4) != (uint64_t)c->s.type_k || get_le(p + 20, 4) != (uint64_t)c->s.type_v)
+        return err_fail(err, HEARTH_E_VERIFY, "sequence import: made with another cache type");
+    return HEARTH_OK;
+}
+
+hearth_status cache_check_blob(const llm_cache *c, const void *blob, size_t n, int64_t *length,
+                               hearth_err *err)
+{
+    const uint8_t *p = blob;
+    HEARTH_TRY(check_header(c, p, n, err));
+    uint64_t positions = get_le(p + 24, 8);
+    if (positions > (uint64_t)(c->s.n_pages * LLM_PAGE))
+        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %llu positions, the context has %lld",
+                        (unsigned long long)positions, (long long)(c->s.n_pages * LLM_PAGE));
+    if (n != cache_blob_bytes(c, (int64_t)positions))
+        return err_fail(err, HEARTH_E_FORMAT, "sequence import: %zu bytes, expected %zu", n,
+                        cache_blob_bytes(c, (int64_t)positions));
+    if (get_le(p + BLOB_HASH_AT, 8) != hash_blob(p, n))
+        return err_fail(err, HEARTH_E_VERIFY, "sequence import: damaged, the checksum differs");
+    *length = (int64_t)positions;
+    return HEARTH_OK;
+}
+
+hearth_status cache_import(llm_cache *c, const void *p, size_t n, llm_seq *out, hearth_err *err)
+{
+    int64_t length = 0;
+    llm_seq seq;
+    *out = -1;
+    HEARTH_TRY(cache_check_blob(c, p, n, &length, err));
+    if (cache_pages_for(length) > c->n_free)
+        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %lld positions do not fit, %lld free",
+                        (long long)length, (long long)(c->n_free * LLM_PAGE));
+    HEARTH_TRY(cache_new(c, &seq, err));
+    for (int64_t i = 0; i < cache_pages_for(length); i++) {
+        uint32_t page = c->free_page[--c->n_free];
+        c->refs[page] = 1;
+        c->table[seq * c->s.n_pages + i] = page;
+    }
+    c->length[seq] = length;
+    uint8_t *payload = (uint8_t *)(uintptr_t)p + BLOB_HEADER; // write_run() only reads it
+    hearth_status s = walk_pages(c, seq, length, payload, write_run, err);
+    if (s != HEARTH_OK) {
+        cache_free(c, seq);
+        return s;
+    }
+    *out = seq;
+    return HEARTH_OK;
+}

@@ -1,0 +1,157 @@
+// Reads a model's shape from the keys of its GGUF.
+//
+// Keys are "<architecture>.<name>"; what a key may hold is bounded here (limits.h), so that products
+// of two of them fit 64 bits everywhere later. Defaults are those that the format's writers rely on:
+//
+//   attention.head_count_kv      head_count
+//   attention.key_length         embedding_length / head_count (value_length too)
+//   rope.dimension_count         key_length
+//   rope.freq_base               10000
+//   rope.scaling.type            none; "linear" divides positions by rope.scaling.factor, which old
+//                                files call rope.scale_linear; others (yarn, longrope) are refused
+//
+// The vocabulary's size is the number of rows of the embedding; the token list must agree with it.
+#include <math.h>
+#include <stdio.h>
+
+#include "llm/family.h"
+
+typedef struct config_reader {
+    const gguf *g;
+    const char *arch;
+    hearth_err *err;
+    char key[96]; // the last one
+} config_reader;
+
+static const char *full_key(config_reader *r, const char *name)
+{
+    snprintf(r->key, sizeof r->key, "%s.%s", r->arch, name);
+    return r->key;
+}
+
+// An integer in [1, max]. `fallback` is used when the key is absent; 0: the key is required.
+static hearth_status read_size(config_reader *r, const char *name, int64_t max, int64_t fallback,
+                               int64_t *out)
+{
+    uint64_t v = (uint64_t)fallback;
+    bool found;
+    HEARTH_TRY(gguf_get_u64(r->g, full_key(r, name), UINT64_MAX, &v, &found, r->err));
+    if (!found && !fallback)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': not in the file", r->key);
+    if (v < 1 || v > (uint64_t)max)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': %llu is not in 1..%lld", r->key,
+                        (unsigned long long)v, (long long)max);
+    *out = (int64_t)v;
+    return HEARTH_OK;
+}
+
+// A finite positive number in [min, max]; `fallback` NULL: required.
+static hearth_status read_number(config_reader *r, const char *name, double min, double max,
+                                 const float *fallback, float *out)
+{
+    float v = fallback ? *fallback : 0;
+    bool found;
+    HEARTH_TRY(gguf_get_f32(r->g, full_key(r, name), &v, &found, r->err));
+    if (!found && !fallback)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': not in the file", r->key);
+    if (!((double)v >= min && (double)v <= max))
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': %g is not in %g..%g", r->key, (double)v,
+                        min, max);
+    *out = v;
+    return HEARTH_OK;
+}
+
+static hearth_status read_shape(config_reader *r, llm_config *c)
+{
+    HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
+    HEARTH_TRY(read_size(r, "embedding_length", LIMIT_EMBD, 0, &c->n_embd));
+    HEARTH_TRY(read_size(r, "feed_forward_length", LIMIT_FF, 0, &c->n_ff));
+    HEARTH_TRY(read_size(r, "context_length", LIMIT_CONTEXT, 0, &c->n_ctx_train));
+    HEARTH_TRY(read_size(r, "attention.head_count", LIMIT_HEADS, 0, &c->n_head));
+    HEARTH_TRY(read_size(r, "attention.head_count_kv", LIMIT_HEADS, c->n_head, &c->n_head_kv));
+    int64_t d_head = i64_max(c->n_embd / c->n_head, 1);
+    HEARTH_TRY(read_size(r, "attention.key_length", LIMIT_HEAD_SIZE, d_head, &c->d_k));
+    return read_size(r, "attention.value_length", LIMIT_HEAD_SIZE, d_head, &c->d_v);
+}
+
+static hearth_status check_shape(const llm_config *c, hearth_err *err)
+{
+    if (c->n_head % c->n_head_kv)
+        return err_fail(err, HEARTH_E_FORMAT,
+                        "%lld attention heads cannot share %lld key/value heads equally",
+                        (long long)c->n_head, (long long)c->n_head_kv);
+    // The attention kernels take vectors of 8 at the least; no published model has another size.
+    if (c->d_k % 8 || c->d_v % 8)
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "heads of %lld and %lld values: only multiples of 8 are supported",
+                        (long long)c->d_k, (long long)c->d_v);
+    return HEARTH_OK;
+}
+
+static hearth_status read_rope_scaling(config_reader *r, llm_config *c)
+{
+    const float one = 1;
+    str type = STR("none");
+    bool found;
+    HEARTH_TRY(read_number(r, "rope.scale_linear", 1e-6, 1e6, &one, &c->rope_linear));
+    HEARTH_TRY(gguf_get_str(r->g, full_key(r, "rope.scaling.type"), &type, &found, r->err));
+    if (!found) return HEARTH_OK;
+    if (str_eq_z(type, "none")) {
+        c->rope_linear = 1;
+        return HEARTH_OK;
+    }
+    if (!str_eq_z(type, "linear"))
+        return err_fail(r->err, HEARTH_E_UNSUPPORTED,
+                        "key '%s': rope scaling '%.*s' is not supported yet, only none and linear",
+                        r->key, STR_ARG(type));
+    const float old = c->rope_linear;
+    return read_number(r, "rope.scaling.factor", 1e-6, 1e6, &old, &c->rope_linear);
+}
+
+static hearth_status read_rope(config_reader *r, llm_config *c)
+{
+    const float base = 10000;
+    HEARTH_TRY(read_size(r, "rope.dimension_count", c->d_k, c->d_k, &c->n_rot));
+    if (c->n_rot % 2)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': %lld is odd", r->key,
+                        (long long)c->n_rot);
+    HEARTH_TRY(read_number(r, "rope.freq_base", 1e-3, 1e12, &base, &c->rope_base));
+    return read_rope_scaling(r, c);
+}
+
+static hearth_status read_vocabulary(const gguf *g, llm_config *c, hearth_err *err)
+{
+    const gguf_tensor *t = gguf_find_tensor(g, "token_embd.weight");
+    if (!t) return err_fail(err, HEARTH_E_FORMAT, "tensor 'token_embd.weight': not in the file");
+    c->n_vocab = t->dim[1];
+    if (c->n_vocab < 2 || c->n_vocab > LIMIT_VOCAB)
+        return err_fail(err, HEARTH_E_FORMAT,
+                        "tensor 'token_embd.weight': %lld rows are not in 2..%d",
+                        (long long)c->n_vocab, LIMIT_VOCAB);
+    const gguf_kv *tokens = gguf_find(g, "tokenizer.ggml.tokens");
+    if (tokens && tokens->type == GGUF_ARRAY && tokens->n != (uint64_t)c->n_vocab)
+        return err_fail(err, HEARTH_E_FORMAT,
+                        "tensor 'token_embd.weight': %lld rows for a vocabulary of %llu tokens",
+                        (long long)c->n_vocab, (unsigned long long)tokens->n);
+    c->is_tied = gguf_find_tensor(g, "output.weight") == NULL;
+    return HEARTH_OK;
+}
+
+hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
+{
+    str arch = {0};
+    const llm_family *family;
+    llm_config c = {.rope_linear = 1};
+    HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
+    HEARTH_TRY(llm_family_find(arch, &family, err));
+    snprintf(c.arch, sizeof c.arch, "%s", family->arch);
+    config_reader r = {.g = g, .arch = c.arch, .err = err};
+    HEARTH_TRY(read_shape(&r, &c));
+    HEARTH_TRY(check_shape(&c, err));
+    HEARTH_TRY(read_number(&r, "attention.layer_norm_rms_epsilon", 0, 1, NULL, &c.norm_eps));
+    HEARTH_TRY(read_rope(&r, &c));
+    HEARTH_TRY(read_vocabulary(g, &c, err));
+    HEARTH_TRY(family->configure(g, &c, err));
+    *out = c;
+    return HEARTH_OK;
+}

@@ -1,0 +1,295 @@
+// Contexts: what a model needs beside its weights to run, planned to the byte and taken at once.
+//
+// ctx_plan() lays out four blocks and llm_ctx_create() takes exactly these, so that the plan that a
+// person is shown is what happens:
+//
+//   MEM_CACHE    device: the pages          host: page tables, counts
+//   MEM_SCRATCH  device: activations        host: the context itself, logits and hidden states
+//
+// Device activations (rows of n_batch), q..att and gate, up share one region since a layer uses them
+// one after the other:
+//
+//   x | h | q, k, v, att  or  gate, up | angles | picked | logits | scratch of matmul and attention
+#include "llm/ctx_int.h"
+
+void llm_ctx_options_default(llm_ctx_options *o)
+{
+    *o = (llm_ctx_options){.n_ctx = 4096, .n_seq = 1, .n_batch = 512, .n_logits = 1,
+                           .type_k = DTYPE_F16, .type_v = DTYPE_F16};
+}
+
+static hearth_status check_types(const llm_ctx_options *o, hearth_err *err)
+{
+    if (o->type_k != o->type_v)
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "keys as %s and values as %s: different cache types are not supported yet",
+                        dtype_get(o->type_k)->name, dtype_get(o->type_v)->name);
+    if (o->type_k != DTYPE_F32 && o->type_k != DTYPE_F16)
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "cache type %s: only F32 and F16 are supported",
+                        dtype_get(o->type_k)->name);
+    return HEARTH_OK;
+}
+
+static hearth_status check_options(const llm_ctx_options *o, hearth_err *err)
+{
+    if (o->n_ctx < 1 || o->n_ctx > LIMIT_CONTEXT)
+        return err_fail(err, HEARTH_E_ARG, "context of %lld positions: not in 1..%d",
+                        (long long)o->n_ctx, LIMIT_CONTEXT);
+    if (o->n_seq < 1 || o->n_seq > LIMIT_SEQUENCES)
+        return err_fail(err, HEARTH_E_ARG, "%d sequences: not in 1..%d", o->n_seq, LIMIT_SEQUENCES);
+    if (o->n_batch < 1 || o->n_batch > LIMIT_BATCH_ROWS)
+        return err_fail(err, HEARTH_E_ARG, "batch of %d rows: not in 1..%d", o->n_batch,
+                        LIMIT_BATCH_ROWS);
+    if (o->n_logits < 1 || o->n_logits > LIMIT_BATCH_ROWS)
+        return err_fail(err, HEARTH_E_ARG, "%d rows with logits: not in 1..%d", o->n_logits,
+                        LIMIT_BATCH_ROWS);
+    return check_types(o, err);
+}
+
+// A step cannot have more rows than there are positions, nor more results than rows.
+static void round_options(llm_ctx_options *o)
+{
+    o->n_ctx = cache_pages_for(o->n_ctx) * LLM_PAGE;
+    o->n_batch = (int)i64_min(o->n_batch, o->n_ctx);
+    o->n_logits = int_min(o->n_logits, o->n_batch);
+}
+
+static size_t place(uint64_t *end, uint64_t bytes)
+{
+    uint64_t at = (*end + 63) & ~(uint64_t)63;
+    *end = at + bytes;
+    return (size_t)at;
+}
+
+static size_t place_floats(uint64_t *end, int64_t rows, int64_t n)
+{
+    return place(end, (uint64_t)rows * (uint64_t)n * sizeof(float));
+}
+
+// The most that any matrix of the model, or attention, wants for n_batch rows.
+static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o,
+                                 const cache_shape *cache, size_t *out, hearth_err *err)
+{
+    const dev_ops *ops = m->d->ops;
+    const dev_cache shape = {.page_len = LLM_PAGE, .n_head_kv = m->c.n_head_kv, .d_k = m->c.d_k,
+                             .d_v = m->c.d_v, .type_k = cache->type_k, .type_v = cache->type_v};
+    size_t most = ops->attention_scratch(m->d, m->c.n_head, &shape, o->n_batch);
+    for (weight_id id = 0; id < weights_count(m->w); id++) {
+        const dev_weight *w;
+        HEARTH_TRY(weights_acquire(m->w, id, &w, err));
+        bool is_head = id == m->output, is_table = id == m->embedding && !is_head;
+        int64_t rows = is_head ? o->n_logits : o->n_batch;
+        if (w->n_out > 1 && !is_table)
+            most = size_max(most, ops->matmul_scratch(m->d, w->type, w->n_in, rows));
+        weights_release(m->w, id);
+    }
+    *out = most;
+    return HEARTH_OK;
+}
+
+static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_layout *l)
+{
+    int64_t rows = l->o.n_batch;
+    uint64_t end = 0;
+    l->x = place_floats(&end, rows, c->n_embd);
+    l->h = place_floats(&end, rows, c->n_embd);
+    uint64_t ffn_end = end;
+    l->q = place_floats(&end, rows, c->n_head * c->d_k);
+    l->k = place_floats(&end, rows, c->n_head_kv * c->d_k);
+    l->v = place_floats(&end, rows, c->n_head_kv * c->d_v);
+    l->att = place_floats(&end, rows, c->n_head * c->d_v);
+    l->gate = place_floats(&ffn_end, rows, c->n_ff);
+    l->up = place_floats(&ffn_end, rows, c->n_ff);
+    end = end > ffn_end ? end : ffn_end;
+    l->angles = place_floats(&end, rows, c->n_rot);
+    l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
+    l->logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
+    l->scratch = place(&end, scratch);
+    l->device_bytes = end;
+}
+
+static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
+{
+    uint64_t rows = (uint64_t)l->o.n_batch, end = sizeof(llm_ctx);
+    l->host_rows = place(&end, rows * sizeof(dev_attn_row));
+    l->host_ids = place(&end, rows * sizeof(int32_t));
+    l->host_slot = place(&end, rows * sizeof(int32_t));
+    l->host_want = place(&end, rows);
+    l->host_logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
+    l->host_hidden = place_floats(&end, l->o.n_logits, c->n_embd);
+    l->host_bytes = end;
+}
+
+hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout *out,
+                       hearth_err *err)
+{
+    ctx_layout l = {.o = *o};
+    size_t scratch = 0;
+    HEARTH_TRY(check_options(o, err));
+    round_options(&l.o);
+    HEARTH_TRY(cache_plan(&m->c, m->n_layer, &l.o, &l.cache, err));
+    HEARTH_TRY(max_scratch(m, &l.o, &l.cache, &scratch, err));
+    plan_device(&m->c, m->has_head, scratch, &l);
+    plan_host(&m->c, m->has_head, &l);
+    if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
+        return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory", l.o.n_batch);
+    *out = l;
+    return HEARTH_OK;
+}
+
+hearth_status llm_make_plan(const llm_model *m, const llm_ctx_options *o, llm_plan *out,
+                            hearth_err *err)
+{
+    ctx_layout l;
+    HEARTH_TRY(ctx_plan(m, o, &l, err));
+    llm_plan p = {
+        .weights_bytes = weights_bytes(m->w),
+        .model_bytes = m->own_bytes,
+        .cache_bytes = cache_host_bytes(&l.cache) + cache_pool_bytes(&l.cache),
+        .scratch_bytes = l.device_bytes + l.host_bytes,
+    };
+    p.total_bytes = p.weights_bytes + p.model_bytes + p.cache_bytes + p.scratch_bytes;
+    *out = p;
+    return HEARTH_OK;
+}
+
+static void set_pointers(llm_ctx *c)
+{
+    const ctx_layout *l = &c->l;
+    uint8_t *host = (uint8_t *)c;
+    c->rows = (dev_attn_row *)(void *)(host + l->host_rows);
+    c->ids = (int32_t *)(void *)(host + l->host_ids);
+    c->slot = (int32_t *)(void *)(host + l->host_slot);
+    c->want = host + l->host_want;
+    c->logits = (float *)(void *)(host + l->host_logits);
+    c->hidden = (float *)(void *)(host + l->host_hidden);
+}
+
+static void set_run(llm_ctx *c)
+{
+    const ctx_layout *l = &c->l;
+    dev_view base = {c->scratch, 0};
+    c->run = (nn_run){
+        .d = c->m->d, .w = c->m->w, .rows = c->rows,
+        .angles = dev_at(base, l->angles), .x = dev_at(base, l->x), .h = dev_at(base, l->h),
+        .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
+        .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
+        .scratch = dev_at(base, l->scratch),
+    };
+}
+
+static hearth_status take_blocks(llm_ctx *c, hearth_err *err)
+{
+    const dev_ops *ops = c->m->d->ops;
+    uint64_t host_bytes = cache_host_bytes(&c->l.cache);
+    dev_buf *pool;
+    if (host_bytes > SIZE_MAX || !(c->cache_host = mem_alloc(MEM_CACHE, (size_t)host_bytes)))
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for page tables (%llu bytes)",
+                        (unsigned long long)host_bytes);
+    HEARTH_TRY(ops->alloc(c->m->d, MEM_SCRATCH, (size_t)c->l.device_bytes, &c->scratch, err));
+    HEARTH_TRY(ops->alloc(c->m->d, MEM_CACHE, (size_t)cache_pool_bytes(&c->l.cache), &pool, err));
+    cache_init(&c->cache, &c->l.cache, c->m->d, pool, c->m->fingerprint, c->cache_host);
+    return HEARTH_OK;
+}
+
+hearth_status llm_ctx_create(const llm_model *m, const llm_ctx_options *o, llm_ctx **out,
+                             hearth_err *err)
+{
+    ctx_layout l;
+    *out = NULL;
+    HEARTH_TRY(ctx_plan(m, o, &l, err));
+    llm_ctx *c = mem_alloc_zero(MEM_SCRATCH, 1, (size_t)l.host_bytes);
+    if (!c)
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for a context (%llu bytes)",
+                        (unsigned long long)l.host_bytes);
+    c->m = m;
+    c->l = l;
+    atomic_init(&c->is_canceled, false);
+    hearth_status s = take_blocks(c, err);
+    if (s != HEARTH_OK) {
+        llm_ctx_free(c);
+        return s;
+    }
+    set_pointers(c);
+    set_run(c);
+    *out = c;
+    return HEARTH_OK;
+}
+
+void llm_ctx_free(llm_ctx *c)
+{
+    if (!c) return;
+    c->m->d->ops->free(c->m->d, c->cache.pool);
+    c->m->d->ops->free(c->m->d, c->scratch);
+    mem_free(c->cache_host);
+    mem_free(c);
+}
+
+const llm_model *llm_ctx_model(const llm_ctx *c) { return c->m; }
+const llm_ctx_options *llm_ctx_get_options(const llm_ctx *c) { return &c->l.o; }
+void llm_cancel(llm_ctx *c) { atomic_store_explicit(&c->is_canceled, true, memory_order_relaxed); }
+void llm_cancel_clear(llm_ctx *c)
+{
+    atomic_store_explicit(&c->is_canceled, false, memory_order_relaxed);
+}
+
+// --- sequences: the cache with its arguments checked ---------------------------------------------
+
+static hearth_status check_seq(const llm_ctx *c, llm_seq s, hearth_err *err)
+{
+    if (cache_has(&c->cache, s)) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "sequence %d: not in use", (int)s);
+}
+
+static hearth_status check_length(const llm_ctx *c, llm_seq s, int64_t n, hearth_err *err)
+{
+    HEARTH_TRY(check_seq(c, s, err));
+    if (n >= 0 && n <= c->cache.length[s]) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "sequence %d: position %lld, it has %lld", (int)s,
+                    (long long)n, (long long)c->cache.length[s]);
+}
+
+hearth_status llm_seq_new(llm_ctx *c, llm_seq *out, hearth_err *err)
+{
+    return cache_new(&c->cache, out, err);
+}
+
+void llm_seq_free(llm_ctx *c, llm_seq s)
+{
+    if (cache_has(&c->cache, s)) cache_free(&c->cache, s);
+}
+
+int64_t llm_seq_length(const llm_ctx *c, llm_seq s)
+{
+    return cache_has(&c->cache, s) ? c->cache.length[s] : 0;
+}
+
+hearth_status llm_seq_fork(llm_ctx *c, llm_seq from, int64_t n, llm_seq *out, hearth_err *err)
+{
+    *out = -1;
+    HEARTH_TRY(check_length(c, from, n, err));
+    return cache_fork(&c->cache, from, n, out, err);
+}
+
+hearth_status llm_seq_rewind(llm_ctx *c, llm_seq s, int64_t n, hearth_err *err)
+{
+    HEARTH_TRY(check_length(c, s, n, err));
+    cache_rewind(&c->cache, s, n);
+    return HEARTH_OK;
+}
+
+size_t llm_seq_export_bytes(const llm_ctx *c, llm_seq s)
+{
+    return cache_blob_bytes(&c->cache, llm_seq_length(c, s));
+}
+
+hearth_status llm_seq_export(llm_ctx *c, llm_seq s, void *out, size_t n, hearth_err *err)
+{
+    HEARTH_TRY(check_seq(c, s, err));
+    return cache_export(&c->cache, s, out, n, err);
+}
+
+hearth_status llm_seq_import(llm_ctx *c, const void *p, size_t n, llm_seq *out, hearth_err *err)
+{
+    return cache_import(&c->cache, p, n, out, err);
+}

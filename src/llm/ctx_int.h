@@ -1,0 +1,43 @@
+// Private to llm/: a context, and the plan of its memory.
+#ifndef HEARTH_LLM_CTX_INT_H
+#define HEARTH_LLM_CTX_INT_H
+
+#include <stdatomic.h>
+
+#include "llm/cache.h"
+#include "llm/model_int.h"
+
+// Byte offsets into a context's two scratch blocks: one on the device, one on the host.
+typedef struct ctx_layout {
+    llm_ctx_options o; // as given, rounded and bounded
+    cache_shape cache;
+    // device
+    size_t x, h, q, k, v, att, gate, up, angles, picked, logits, scratch;
+    uint64_t device_bytes;
+    // host
+    size_t host_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
+    uint64_t host_bytes;
+} ctx_layout;
+
+struct llm_ctx {
+    const llm_model *m;
+    ctx_layout l;
+    llm_cache cache;
+    void *cache_host;
+    dev_buf *scratch;
+    nn_run run;
+    dev_attn_row *rows; // [n_batch]
+    int32_t *ids;       // [n_batch] arguments of gather, select and rope_angles
+    int32_t *slot;      // [n_batch] of row i in logits and hidden, -1 without
+    uint8_t *want;      // [n_batch]
+    float *logits;      // [n_logits][n_vocab]
+    float *hidden;      // [n_logits][n_embd]
+    int n_rows;         // of the last step that succeeded
+    atomic_bool is_canceled;
+};
+
+// HEARTH_E_ARG, HEARTH_E_LIMIT or HEARTH_E_UNSUPPORTED when the options cannot be had.
+hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout *out,
+                       hearth_err *err);
+
+#endif

@@ -1,0 +1,94 @@
+// The table of families, and what several of them share. See family.h.
+#include "llm/family.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const llm_family *const families[] = {
+    &llm_family_llama,
+    &llm_family_qwen2,
+    &llm_family_qwen3,
+};
+
+hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
+{
+    char known[256] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < COUNTOF(families); i++) {
+        if (str_eq_z(arch, families[i]->arch)) {
+            *out = families[i];
+            return HEARTH_OK;
+        }
+        int wrote = snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", families[i]->arch);
+        n = size_min(n + (size_t)int_max(wrote, 0), sizeof known - 1);
+    }
+    *out = NULL;
+    return err_fail(err, HEARTH_E_UNSUPPORTED,
+                    "architecture '%.*s': not supported, only these are: %s", STR_ARG(arch), known);
+}
+
+static weight_id bind_named(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
+                            bool optional)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind(b->w, full, n_in, n_out, optional, &id, b->err);
+    return id;
+}
+
+weight_id llm_bind(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
+{
+    return bind_named(b, name, n_in, n_out, false);
+}
+
+weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
+{
+    return bind_named(b, name, n_in, n_out, true);
+}
+
+static void bind_plain_attention(llm_binder *b, nn_attn *out)
+{
+    const llm_config *c = b->c;
+    *out = (nn_attn){
+        .q = llm_bind(b, "attn_q.weight", c->n_embd, c->n_head * c->d_k),
+        .k = llm_bind(b, "attn_k.weight", c->n_embd, c->n_head_kv * c->d_k),
+        .v = llm_bind(b, "attn_v.weight", c->n_embd, c->n_head_kv * c->d_v),
+        .o = llm_bind(b, "attn_output.weight", c->n_head * c->d_v, c->n_embd),
+        .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
+        .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE,
+        .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
+        .scale = (float)(1.0 / sqrt((double)c->d_k)),
+        .norm_eps = c->norm_eps,
+        .rope = b->rope,
+    };
+}
+
+void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->attn_norm = (nn_norm){llm_bind(b, "attn_norm.weight", c->n_embd, 1), c->n_embd, c->norm_eps};
+    bind_plain_attention(b, &out->attn);
+    out->ffn_norm = (nn_norm){llm_bind(b, "ffn_norm.weight", c->n_embd, 1), c->n_embd, c->norm_eps};
+    out->ffn = (nn_ffn){
+        .gate = llm_bind(b, "ffn_gate.weight", c->n_embd, c->n_ff),
+        .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
+        .down = llm_bind(b, "ffn_down.weight", c->n_ff, c->n_embd),
+        .n_ff = c->n_ff,
+    };
+}
+
+hearth_status llm_run_prenorm_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+                                    hearth_err *err)
+{
+    const dev_ops *ops = r->d->ops;
+    int64_t n = r->n_rows * l->attn_norm.n;
+    HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));
+    HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
+    ops->add(r->d, r->x, r->h, n, r->x);
+    HEARTH_TRY(nn_apply_norm(r, &l->ffn_norm, r->x, r->n_rows, r->h, err));
+    HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
+    ops->add(r->d, r->x, r->h, n, r->x);
+    return HEARTH_OK;
+}

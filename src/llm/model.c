@@ -1,0 +1,191 @@
+// Opening a model: configuration, then every tensor of the layer range bound and checked.
+//
+// Nothing is read from the weights here but vectors that need converting and the divisors of the
+// rotary frequencies; matrices stay in the mapped file until a step touches them. After opening, the
+// model does not change, so any number of contexts may use it.
+#include "llm/model_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+
+static hearth_status set_range(llm_model *m, const llm_model_options *o, hearth_err *err)
+{
+    int64_t first = o ? o->layer_first : 0, count = o ? o->layer_count : 0;
+    int64_t n = m->c.n_layer;
+    if (first < 0 || first >= n || count < 0 || count > n - first)
+        return err_fail(err, HEARTH_E_ARG, "layers %lld + %lld: the model has %lld",
+                        (long long)first, (long long)count, (long long)n);
+    m->layer_first = first;
+    m->n_layer = count ? count : n - first;
+    m->has_embedding = first == 0;
+    m->has_head = first + m->n_layer == n;
+    return HEARTH_OK;
+}
+
+static hearth_status alloc_tables(llm_model *m, hearth_err *err)
+{
+    size_t layers = (size_t)m->n_layer, pairs = (size_t)m->c.n_rot / 2;
+    m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
+    m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);
+    if (!m->layer || !m->inv_freq)
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu layers", layers);
+    m->own_bytes = sizeof *m + layers * sizeof *m->layer + pairs * sizeof *m->inv_freq;
+    return HEARTH_OK;
+}
+
+// Llama 3.1 stretches the slow rotations by divisors per pair; the file holds them as a tensor.
+// They stand in inv_freq until the frequencies replace them.
+static hearth_status read_divisors(llm_model *m, hearth_err *err)
+{
+    int64_t pairs = m->c.n_rot / 2;
+    for (int64_t i = 0; i < pairs; i++) m->inv_freq[i] = 1;
+    weight_id id;
+    HEARTH_TRY(weights_bind(m->w, "rope_freqs.weight", pairs, 1, true, &id, err));
+    if (id == WEIGHT_NONE) return HEARTH_OK;
+    const dev_weight *w;
+    HEARTH_TRY(weights_acquire(m->w, id, &w, err));
+    hearth_status s = m->d->ops->read(m->d, w->data, m->inv_freq, (size_t)pairs * sizeof(float), err);
+    weights_release(m->w, id);
+    for (int64_t i = 0; i < pairs && s == HEARTH_OK; i++)
+        if (!(m->inv_freq[i] > 0 && isfinite(m->inv_freq[i])))
+            s = err_fail(err, HEARTH_E_FORMAT, "tensor 'rope_freqs.weight': value %lld is %g",
+                         (long long)i, (double)m->inv_freq[i]);
+    return s;
+}
+
+static hearth_status make_frequencies(llm_model *m, hearth_err *err)
+{
+    const llm_config *c = &m->c;
+    HEARTH_TRY(read_divisors(m, err));
+    for (int64_t i = 0; i < c->n_rot / 2; i++) {
+        double f = pow((double)c->rope_base, -2.0 * (double)i / (double)c->n_rot);
+        m->inv_freq[i] = (float)(f / (double)c->rope_linear / (double)m->inv_freq[i]);
+    }
+    m->rope = (dev_rope){m->inv_freq, c->n_rot, 1, c->rope_neox};
+    return HEARTH_OK;
+}
+
+static hearth_status bind_ends(llm_model *m, hearth_err *err)
+{
+    const llm_config *c = &m->c;
+    m->embedding = m->output = m->out_norm.weight = WEIGHT_NONE;
+    if (m->has_embedding || (m->has_head && c->is_tied))
+        HEARTH_TRY(weights_bind(m->w, "token_embd.weight", c->n_embd, c->n_vocab, false,
+                                &m->embedding, err));
+    if (!m->has_head) return HEARTH_OK;
+    m->out_norm = (nn_norm){WEIGHT_NONE, c->n_embd, c->norm_eps};
+    HEARTH_TRY(weights_bind(m->w, "output_norm.weight", c->n_embd, 1, false, &m->out_norm.weight,
+                            err));
+    m->output = m->embedding;
+    if (c->is_tied) return HEARTH_OK;
+    return weights_bind(m->w, "output.weight", c->n_embd, c->n_vocab, false, &m->output, err);
+}
+
+// Is this "blk.N.*" with N in the range? Rotation tables of old converters are computed, not read.
+static bool is_layer_tensor(const llm_model *m, str name)
+{
+    int64_t layer;
+    str rest = name;
+    if (!str_eq_z(str_cut(&rest, '.'), "blk")) return false;
+    if (!str_parse_i64(str_cut(&rest, '.'), &layer)) return false;
+    if (str_starts(rest, STR("attn_rot_embd"))) return false;
+    return layer >= m->layer_first && layer < m->layer_first + m->n_layer;
+}
+
+// A tensor that the family does not know is a feature that it does not compute: without this check
+// the model would run and answer nonsense. At most n_bound + 1 tensors are looked up before one
+// that is not bound is found, so a hostile file cannot make this slow.
+static hearth_status check_all_bound(const llm_model *m, int32_t n_bound, hearth_err *err)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < gguf_tensor_count(weights_source(m->w)); i++)
+        n += is_layer_tensor(m, gguf_tensor_at(weights_source(m->w), i)->name);
+    if (n == n_bound) return HEARTH_OK;
+    for (size_t i = 0; i < gguf_tensor_count(weights_source(m->w)); i++) {
+        const gguf_tensor *t = gguf_tensor_at(weights_source(m->w), i);
+        if (is_layer_tensor(m, t->name) && !weights_is_bound(m->w, t))
+            return err_fail(err, HEARTH_E_UNSUPPORTED, "tensor '%.*s': not known in '%s' models",
+                            STR_ARG(t->name), m->c.arch);
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status bind_layers(llm_model *m, hearth_err *err)
+{
+    int32_t before = weights_count(m->w);
+    llm_binder b = {.w = m->w, .c = &m->c, .rope = &m->rope, .err = err};
+    for (int64_t i = 0; i < m->n_layer && b.failed == HEARTH_OK; i++) {
+        b.layer = m->layer_first + i;
+        m->family->bind_layer(&b, &m->layer[i]);
+    }
+    if (b.failed != HEARTH_OK) return b.failed;
+    return check_all_bound(m, weights_count(m->w) - before, err);
+}
+
+static uint64_t hash_config(const llm_model *m)
+{
+    const llm_config *c = &m->c;
+    const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k, c->d_v,
+                             c->n_vocab, c->n_rot, c->rope_neox, m->layer_first, m->n_layer};
+    const float real[] = {c->norm_eps, c->rope_base, c->rope_linear};
+    uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
+    return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));
+}
+
+static uint64_t count_parameters(const gguf *g)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < gguf_tensor_count(g); i++) {
+        const int64_t *dim = gguf_tensor_at(g, i)->dim;
+        n += (uint64_t)dim[0] * (uint64_t)dim[1] * (uint64_t)dim[2] * (uint64_t)dim[3];
+    }
+    return n;
+}
+
+static hearth_status load_model(llm_model *m, const gguf *g, const llm_model_options *o,
+                                hearth_err *err)
+{
+    HEARTH_TRY(llm_config_read(g, &m->c, err));
+    HEARTH_TRY(llm_family_find(str_from(m->c.arch), &m->family, err));
+    HEARTH_TRY(set_range(m, o, err));
+    HEARTH_TRY(weights_open(g, m->d, &m->w, err));
+    HEARTH_TRY(alloc_tables(m, err));
+    HEARTH_TRY(make_frequencies(m, err));
+    HEARTH_TRY(bind_ends(m, err));
+    HEARTH_TRY(bind_layers(m, err));
+    m->fingerprint = hash_config(m);
+    m->own_bytes += weights_own_bytes(m->w);
+    m->n_parameters = count_parameters(g);
+    return HEARTH_OK;
+}
+
+hearth_status llm_model_open(const gguf *g, dev *d, const llm_model_options *o, llm_model **out,
+                             hearth_err *err)
+{
+    *out = NULL;
+    llm_model *m = mem_alloc_zero(MEM_MODEL, 1, sizeof *m);
+    if (!m) return err_fail(err, HEARTH_E_NOMEM, "no memory for a model");
+    m->d = d;
+    hearth_status s = load_model(m, g, o, err);
+    if (s != HEARTH_OK) {
+        llm_model_close(m);
+        return s;
+    }
+    *out = m;
+    return HEARTH_OK;
+}
+
+void llm_model_close(llm_model *m)
+{
+    if (!m) return;
+    weights_close(m->w);
+    mem_free(m->layer);
+    mem_free(m->inv_freq);
+    mem_free(m);
+}
+
+const llm_config *llm_model_config(const llm_model *m) { return &m->c; }
+uint64_t llm_model_parameters(const llm_model *m) { return m->n_parameters; }

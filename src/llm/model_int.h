@@ -1,0 +1,25 @@
+// Private to llm/: an open model.
+#ifndef HEARTH_LLM_MODEL_INT_H
+#define HEARTH_LLM_MODEL_INT_H
+
+#include "llm/family.h"
+
+struct llm_model {
+    llm_config c;
+    const llm_family *family;
+    dev *d;
+    weights *w;
+    int64_t layer_first, n_layer; // the range that is loaded
+    bool has_embedding, has_head; // does the range begin at 0, does it reach the end
+    weight_id embedding;          // WEIGHT_NONE without
+    nn_norm out_norm;
+    weight_id output;             // the embedding when tied
+    llm_layer *layer;             // [n_layer]
+    float *inv_freq;              // [n_rot / 2]
+    dev_rope rope;
+    uint64_t fingerprint;         // of configuration, layer range and tensors
+    uint64_t own_bytes;           // under MEM_MODEL
+    uint64_t n_parameters;        // of the whole file
+};
+
+#endif

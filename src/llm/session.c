@@ -1,0 +1,203 @@
+// See session.h.
+//
+// The tokens that the cache holds are kept beside it, so that "what is already there" is a
+// comparison of two arrays. A sync rewinds to their common prefix and extends from there, a batch at
+// a time; each finished batch is kept whatever happens to the next. Logits are copied out of the
+// context, since another session of it may step before they are looked at.
+#include "llm/session.h"
+
+#include <string.h>
+
+#include "base/map.h"
+#include "llm/ctx_int.h"
+
+struct llm_session {
+    llm_ctx *c;
+    llm_seq seq;
+    int64_t n, n_reused;
+    int32_t *token; // [n_ctx], the first n are in the cache
+    llm_row *row;   // [n_batch]
+    float *logits;  // [n_vocab]
+};
+
+hearth_status session_create(llm_ctx *c, llm_session **out, hearth_err *err)
+{
+    *out = NULL;
+    const llm_ctx_options *o = llm_ctx_get_options(c);
+    llm_session *s = mem_alloc_zero(MEM_MISC, 1, sizeof *s);
+    if (!s) return err_fail(err, HEARTH_E_NOMEM, "no memory for a session");
+    s->c = c;
+    s->seq = -1;
+    s->token = mem_alloc_zero(MEM_MISC, (size_t)o->n_ctx, sizeof *s->token);
+    s->row = mem_alloc_zero(MEM_MISC, (size_t)o->n_batch, sizeof *s->row);
+    s->logits = mem_alloc_zero(MEM_MISC, (size_t)c->m->c.n_vocab, sizeof *s->logits);
+    hearth_status status = HEARTH_OK;
+    if (!s->token || !s->row || !s->logits)
+        status = err_fail(err, HEARTH_E_NOMEM, "no memory for a session");
+    if (status == HEARTH_OK) status = llm_seq_new(c, &s->seq, err);
+    if (status != HEARTH_OK) {
+        session_free(s);
+        return status;
+    }
+    *out = s;
+    return HEARTH_OK;
+}
+
+void session_free(llm_session *s)
+{
+    if (!s) return;
+    llm_seq_free(s->c, s->seq);
+    mem_free(s->token);
+    mem_free(s->row);
+    mem_free(s->logits);
+    mem_free(s);
+}
+
+static int64_t common_prefix(const llm_session *s, const int32_t *tokens, int64_t n)
+{
+    int64_t i = 0;
+    while (i < s->n && i < n && s->token[i] == tokens[i]) i++;
+    return i;
+}
+
+static hearth_status step_batch(llm_session *s, const int32_t *tokens, int64_t n, bool is_last,
+                                hearth_err *err)
+{
+    for (int64_t i = 0; i < n; i++)
+        s->row[i] = (llm_row){.seq = s->seq, .pos = (int32_t)(s->n + i), .token = tokens[i]};
+    if (is_last) s->row[n - 1].want = LLM_WANT_LOGITS;
+    HEARTH_TRY(llm_step(s->c, s->row, (int)n, err));
+    memcpy(s->token + s->n, tokens, (size_t)n * sizeof *tokens);
+    s->n += n;
+    return HEARTH_OK;
+}
+
+hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
+                           session_progress progress, void *progress_ctx, hearth_err *err)
+{
+    const llm_ctx_options *o = llm_ctx_get_options(s->c);
+    if (n < 1) return err_fail(err, HEARTH_E_ARG, "a session of no tokens");
+    if (n > o->n_ctx)
+        return err_fail(err, HEARTH_E_LIMIT, "%lld tokens: the context has %lld positions",
+                        (long long)n, (long long)o->n_ctx);
+    int64_t keep = i64_min(common_prefix(s, tokens, n), n - 1);
+    HEARTH_TRY(llm_seq_rewind(s->c, s->seq, keep, err));
+    s->n = s->n_reused = keep;
+    int64_t batch = 0;
+    while (s->n < n) {
+        if (progress && !progress(progress_ctx, s->n - keep, n - keep))
+            return err_fail(err, HEARTH_E_CANCELED, "canceled");
+        batch = i64_min(o->n_batch, n - s->n);
+        HEARTH_TRY(step_batch(s, tokens + s->n, batch, s->n + batch == n, err));
+    }
+    const float *logits = llm_logits(s->c, (int)batch - 1);
+    memcpy(s->logits, logits, (size_t)s->c->m->c.n_vocab * sizeof *logits);
+    if (progress) progress(progress_ctx, n - keep, n - keep);
+    return HEARTH_OK;
+}
+
+const float *session_logits(const llm_session *s) { return s->logits; }
+int64_t session_reused(const llm_session *s) { return s->n_reused; }
+
+const int32_t *session_tokens(const llm_session *s, int64_t *n)
+{
+    *n = s->n;
+    return s->token;
+}
+
+// --- as bytes ------------------------------------------------------------------------------------
+//
+//    0  "HLSS"
+//    4  u32 version, 1
+//    8  u64 tokens n
+//   16  u64 hash of the tokens
+//   24  n x i32
+//       the sequence (cache_blob.c), n positions
+enum { SESSION_HEADER = 24, SESSION_VERSION = 1 };
+static const char session_magic[4] = {'H', 'L', 'S', 'S'};
+
+static void store_le(uint8_t *p, int n, uint64_t v)
+{
+    for (int i = 0; i < n; i++) p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t load_le(const uint8_t *p, int n)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < n; i++) v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+size_t session_export_bytes(const llm_session *s)
+{
+    return SESSION_HEADER + (size_t)s->n * 4 + llm_seq_export_bytes(s->c, s->seq);
+}
+
+hearth_status session_export(llm_session *s, void *out, size_t n, hearth_err *err)
+{
+    uint8_t *p = out;
+    size_t tokens_bytes = (size_t)s->n * 4;
+    if (n != session_export_bytes(s))
+        return err_fail(err, HEARTH_E_ARG, "session export: %zu bytes given, %zu needed", n,
+                        session_export_bytes(s));
+    memcpy(p, session_magic, sizeof session_magic);
+    store_le(p + 4, 4, SESSION_VERSION);
+    store_le(p + 8, 8, (uint64_t)s->n);
+    for (int64_t i = 0; i < s->n; i++)
+        store_le(p + SESSION_HEADER + 4 * i, 4, (uint32_t)s->token[i]);
+    store_le(p + 16, 8, hash_bytes(p + SESSION_HEADER, tokens_bytes, (uint64_t)s->n));
+    size_t at = SESSION_HEADER + tokens_bytes;
+    return llm_seq_export(s->c, s->seq, p + at, n - at, err);
+}
+
+// *at: where the sequence begins.
+static hearth_status check_session(const llm_session *s, const uint8_t *p, size_t n, size_t *at,
+                                   hearth_err *err)
+{
+    if (n < SESSION_HEADER || memcmp(p, session_magic, sizeof session_magic) != 0)
+        return err_fail(err, HEARTH_E_FORMAT, "session import: not an exported session");
+    if (load_le(p + 4, 4) != SESSION_VERSION)
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "session import: version %u, expected %u",
+                        (unsigned)load_le(p + 4, 4), (unsigned)SESSION_VERSION);
+    uint64_t tokens = load_le(p + 8, 8);
+    if (tokens > (n - SESSION_HEADER) / 4)
+        return err_fail(err, HEARTH_E_FORMAT, "session import: %llu tokens in %zu bytes",
+                        (unsigned long long)tokens, n);
+    if (load_le(p + 16, 8) != hash_bytes(p + SESSION_HEADER, (size_t)tokens * 4, tokens))
+        return err_fail(err, HEARTH_E_VERIFY, "session import: damaged, the checksum differs");
+    for (uint64_t i = 0; i < tokens; i++)
+        if (load_le(p + SESSION_HEADER + 4 * i, 4) >= (uint64_t)s->c->m->c.n_vocab)
+            return err_fail(err, HEARTH_E_FORMAT, "session import: token %llu is not in the vocabulary",
+                            (unsigned long long)i);
+    *at = SESSION_HEADER + (size_t)tokens * 4;
+    int64_t length = 0;
+    HEARTH_TRY(cache_check_blob(&s->c->cache, p + *at, n - *at, &length, err));
+    if ((uint64_t)length != tokens)
+        return err_fail(err, HEARTH_E_FORMAT, "session import: %llu tokens, %lld positions",
+                        (unsigned long long)tokens, (long long)length);
+    return HEARTH_OK;
+}
+
+// Everything is checked before the old contents go, so that a bad blob changes nothing. Only a full
+// context can still refuse; the session is then empty.
+hearth_status session_import(llm_session *s, const void *blob, size_t n, hearth_err *err)
+{
+    const uint8_t *p = blob;
+    size_t at = 0;
+    llm_seq imported;
+    HEARTH_TRY(check_session(s, p, n, &at, err));
+    llm_seq_free(s->c, s->seq);
+    s->n = 0;
+    hearth_status status = llm_seq_import(s->c, p + at, n - at, &imported, err);
+    if (status != HEARTH_OK) {
+        hearth_status again = llm_seq_new(s->c, &s->seq, err); // the slot that was just freed
+        ASSERT(again == HEARTH_OK);
+        (void)again;
+        return status;
+    }
+    s->seq = imported;
+    s->n = (int64_t)((at - SESSION_HEADER) / 4);
+    for (int64_t i = 0; i < s->n; i++)
+        s->token[i] = (int32_t)load_le(p + SESSION_HEADER + 4 * i, 4);
+    return HEARTH_OK;
+}

@@ -1,0 +1,185 @@
+// One step: a batch of rows of any sequences through the layers of the model.
+//
+//   check rows -> reserve their places in the cache -> forward -> commit; any failure rolls back
+//
+// A row's arithmetic never looks at other rows: matrices multiply row by row, attention reads the
+// row's own pages. The rows of the batch are only computed together because the weights are then
+// read once. Nothing is allocated; host arrays have their final size from the context's creation.
+#include "llm/ctx_int.h"
+
+// --- arguments -----------------------------------------------------------------------------------
+
+static hearth_status check_input(const llm_ctx *c, const llm_row *row, int i, hearth_err *err)
+{
+    if (row->embd) return HEARTH_OK;
+    if (!c->m->has_embedding)
+        return err_fail(err, HEARTH_E_ARG, "row %d: a model part from layer %lld needs embeddings",
+                        i, (long long)c->m->layer_first);
+    if (row->token < 0 || row->token >= c->m->c.n_vocab)
+        return err_fail(err, HEARTH_E_ARG, "row %d: token %d is not in the vocabulary of %lld", i,
+                        (int)row->token, (long long)c->m->c.n_vocab);
+    return HEARTH_OK;
+}
+
+static hearth_status check_want(const llm_ctx *c, const llm_row *row, int i, hearth_err *err)
+{
+    const llm_model *m = c->m;
+    int64_t layer = row->hidden_layer;
+    if ((row->want & LLM_WANT_LOGITS) && !m->has_head)
+        return err_fail(err, HEARTH_E_ARG, "row %d: this model part has no output head", i);
+    if (!(row->want & LLM_WANT_HIDDEN)) return HEARTH_OK;
+    bool is_layer = layer >= m->layer_first && layer < m->layer_first + m->n_layer;
+    if (is_layer || (layer == m->c.n_layer && m->has_head)) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "row %d: hidden state of layer %lld is not in this part", i,
+                    (long long)layer);
+}
+
+static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_err *err)
+{
+    HEARTH_TRY(check_input(c, row, i, err));
+    HEARTH_TRY(check_want(c, row, i, err));
+    if (!cache_has(&c->cache, row->seq))
+        return err_fail(err, HEARTH_E_ARG, "row %d: sequence %d is not in use", i, (int)row->seq);
+    int64_t pos = c->cache.length[row->seq] + c->cache.pending[row->seq];
+    if (row->pos != pos)
+        return err_fail(err, HEARTH_E_ARG, "row %d: position %d, sequence %d goes on at %lld", i,
+                        (int)row->pos, (int)row->seq, (long long)pos);
+    HEARTH_TRY(cache_append(&c->cache, row->seq, err));
+    c->rows[i] = (dev_attn_row){cache_pages(&c->cache, row->seq), pos, 0};
+    return HEARTH_OK;
+}
+
+static hearth_status reserve_rows(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    if (n_rows < 1 || n_rows > c->l.o.n_batch)
+        return err_fail(err, HEARTH_E_LIMIT, "a step of %d rows: the context takes 1..%d", n_rows,
+                        c->l.o.n_batch);
+    int n_results = 0;
+    for (int i = 0; i < n_rows; i++) {
+        c->want[i] = rows[i].want;
+        c->slot[i] = rows[i].want ? n_results++ : -1;
+        HEARTH_TRY(reserve_row(c, &rows[i], i, err));
+    }
+    if (n_results > c->l.o.n_logits)
+        return err_fail(err, HEARTH_E_LIMIT, "a step with %d results: the context keeps %d",
+                        n_results, c->l.o.n_logits);
+    return HEARTH_OK;
+}
+
+// --- forward -------------------------------------------------------------------------------------
+
+// x = embedding rows of the tokens, or the rows given.
+static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    const dev_ops *ops = c->run.d->ops;
+    size_t row_bytes = (size_t)c->m->c.n_embd * sizeof(float);
+    const dev_weight *table = NULL;
+    if (c->m->has_embedding) HEARTH_TRY(weights_acquire(c->m->w, c->m->embedding, &table, err));
+    for (int i = 0; i < n_rows;) {
+        dev_view to = dev_at(c->run.x, (size_t)i * row_bytes);
+        int n = 0;
+        while (i + n < n_rows && !rows[i + n].embd) {
+            c->ids[n] = rows[i + n].token;
+            n++;
+        }
+        if (n)
+            ops->gather(c->run.d, table, c->ids, n, to);
+        else
+            ops->write(c->run.d, to, rows[i].embd, row_bytes);
+        i += n ? n : 1;
+    }
+    if (table) weights_release(c->m->w, c->m->embedding);
+    return HEARTH_OK;
+}
+
+static void set_angles(llm_ctx *c, int n_rows)
+{
+    for (int i = 0; i < n_rows; i++) c->ids[i] = (int32_t)c->rows[i].pos;
+    c->run.d->ops->rope_angles(c->run.d, &c->m->rope, c->ids, n_rows, c->run.angles);
+}
+
+// Rows of x that satisfy a want, side by side in `picked`; ids[] says which they are.
+static int pick_rows(llm_ctx *c, const llm_row *rows, int n_rows, int64_t layer, bool with_logits)
+{
+    int n = 0;
+    for (int i = 0; i < n_rows; i++) {
+        bool hidden = (rows[i].want & LLM_WANT_HIDDEN) && rows[i].hidden_layer == layer;
+        if (hidden || (with_logits && (rows[i].want & LLM_WANT_LOGITS))) c->ids[n++] = i;
+    }
+    dev_view to = {c->scratch, c->l.picked};
+    if (n) c->run.d->ops->select(c->run.d, c->run.x, c->ids, n, c->m->c.n_embd, to);
+    return n;
+}
+
+// Copies the picked rows, or their logits, of those that want them to the host.
+static hearth_status read_picked(llm_ctx *c, int n, uint8_t want, const llm_row *rows, int64_t layer,
+                                 hearth_err *err)
+{
+    bool is_hidden = want == LLM_WANT_HIDDEN;
+    int64_t width = is_hidden ? c->m->c.n_embd : c->m->c.n_vocab;
+    dev_view from = {c->scratch, is_hidden ? c->l.picked : c->l.logits};
+    float *to = is_hidden ? c->hidden : c->logits;
+    size_t bytes = (size_t)width * sizeof(float);
+    for (int i = 0; i < n; i++, from.at += bytes) {
+        const llm_row *row = &rows[c->ids[i]];
+        if (!(row->want & want) || (is_hidden && row->hidden_layer != layer)) continue;
+        HEARTH_TRY(c->run.d->ops->read(c->run.d, from, to + c->slot[c->ids[i]] * width, bytes, err));
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    const llm_model *m = c->m;
+    dev_view picked = {c->scratch, c->l.picked}, logits = {c->scratch, c->l.logits};
+    int n = pick_rows(c, rows, n_rows, m->c.n_layer, true);
+    if (!n) return HEARTH_OK;
+    HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
+    HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->c.n_layer, err));
+    HEARTH_TRY(nn_linear(&c->run, 1, &m->output, picked, n, &logits, err));
+    return read_picked(c, n, LLM_WANT_LOGITS, rows, m->c.n_layer, err);
+}
+
+static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    const llm_model *m = c->m;
+    c->run.n_rows = n_rows;
+    HEARTH_TRY(embed_rows(c, rows, n_rows, err));
+    set_angles(c, n_rows);
+    for (int64_t i = 0; i < m->n_layer; i++) {
+        if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
+            return err_fail(err, HEARTH_E_CANCELED, "canceled");
+        dev_cache cache = cache_layer(&c->cache, i);
+        HEARTH_TRY(m->family->run_layer(&c->run, &m->layer[i], &cache, err));
+        int n = pick_rows(c, rows, n_rows, m->layer_first + i, false);
+        HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->layer_first + i, err));
+    }
+    if (m->has_head) HEARTH_TRY(run_head(c, rows, n_rows, err));
+    return c->run.d->ops->sync(c->run.d, err);
+}
+
+hearth_status llm_step(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    c->n_rows = 0;
+    hearth_status s = reserve_rows(c, rows, n_rows, err);
+    if (s == HEARTH_OK) s = forward(c, rows, n_rows, err);
+    if (s != HEARTH_OK) {
+        cache_rollback(&c->cache);
+        return s;
+    }
+    cache_commit(&c->cache);
+    c->n_rows = n_rows;
+    return HEARTH_OK;
+}
+
+const float *llm_logits(const llm_ctx *c, int i)
+{
+    if (i < 0 || i >= c->n_rows || !(c->want[i] & LLM_WANT_LOGITS)) return NULL;
+    return c->logits + c->slot[i] * c->m->c.n_vocab;
+}
+
+const float *llm_hidden(const llm_ctx *c, int i)
+{
+    if (i < 0 || i >= c->n_rows || !(c->want[i] & LLM_WANT_HIDDEN)) return NULL;
+    return c->hidden + c->slot[i] * c->m->c.n_embd;
+}
