@@ -1,0 +1,308 @@
+// See closed_dev.h. Each entry opens the buffers of its arguments, calls the inner device and closes
+// them again.
+#include "support/closed_dev.h"
+
+#include <string.h>
+
+#include "os/os.h"
+
+typedef struct closed_dev {
+    dev base;
+    dev *inner;
+} closed_dev;
+
+struct dev_buf {
+    os_guarded memory;
+    dev_buf *inner;
+    void *tagged; // keeps the tagged allocator's account as an owned buffer would
+};
+
+static dev *inner_of(dev *d) { return ((closed_dev *)(void *)d)->inner; }
+
+static void open_buf(dev_view v) { os_guarded_protect(&v.buf->memory, true, true); }
+static void close_buf(dev_view v) { os_guarded_protect(&v.buf->memory, false, false); }
+static dev_view unwrap(dev_view v) { return (dev_view){v.buf->inner, v.at}; }
+
+static dev_weight unwrap_weight(const dev_weight *w)
+{
+    dev_weight inner = *w;
+    inner.data = unwrap(w->data);
+    return inner;
+}
+
+static hearth_status make_buf(dev *d, size_t bytes, dev_buf **out, hearth_err *err)
+{
+    *out = NULL;
+    dev_buf *b = mem_alloc_zero(MEM_TEST, 1, sizeof *b);
+    if (!b) return err_fail(err, HEARTH_E_NOMEM, "no memory for a test buffer");
+    hearth_status s = os_guarded_create(align_up(size_max(bytes, 1), 64), true, &b->memory, err);
+    if (s == HEARTH_OK)
+        s = inner_of(d)->ops->wrap(inner_of(d), b->memory.data, b->memory.size, &b->inner, err);
+    if (s != HEARTH_OK) {
+        os_guarded_free(&b->memory);
+        mem_free(b);
+        return s;
+    }
+    *out = b;
+    return HEARTH_OK;
+}
+
+static void free_closed(dev *d, dev_buf *b)
+{
+    if (!b) return;
+    inner_of(d)->ops->free(inner_of(d), b->inner);
+    os_guarded_free(&b->memory);
+    mem_free(b->tagged);
+    mem_free(b);
+}
+
+static hearth_status alloc_closed(dev *d, mem_tag tag, size_t bytes, dev_buf **out, hearth_err *err)
+{
+    HEARTH_TRY(make_buf(d, bytes, out, err));
+    (*out)->tagged = mem_alloc(tag, bytes);
+    if (!(*out)->tagged) {
+        free_closed(d, *out);
+        *out = NULL;
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for a test buffer");
+    }
+    memset((*out)->memory.data, 0xA5, (*out)->memory.size); // fresh memory promises nothing
+    close_buf((dev_view){*out, 0});
+    return HEARTH_OK;
+}
+
+static hearth_status wrap_closed(dev *d, const void *host, size_t bytes, dev_buf **out,
+                                 hearth_err *err)
+{
+    HEARTH_TRY(make_buf(d, bytes, out, err));
+    memcpy((*out)->memory.data, host, bytes);
+    close_buf((dev_view){*out, 0});
+    return HEARTH_OK;
+}
+
+static void write_closed(dev *d, dev_view to, const void *from, size_t n)
+{
+    open_buf(to);
+    inner_of(d)->ops->write(inner_of(d), unwrap(to), from, n);
+    close_buf(to);
+}
+
+static hearth_status read_closed(dev *d, dev_view from, void *to, size_t n, hearth_err *err)
+{
+    open_buf(from);
+    hearth_status s = inner_of(d)->ops->read(inner_of(d), unwrap(from), to, n, err);
+    close_buf(from);
+    return s;
+}
+
+static void copy_closed(dev *d, dev_view to, dev_view from, size_t n)
+{
+    open_buf(to);
+    open_buf(from);
+    inner_of(d)->ops->copy(inner_of(d), unwrap(to), unwrap(from), n);
+    close_buf(to);
+    close_buf(from);
+}
+
+static hearth_status sync_closed(dev *d, hearth_err *err)
+{
+    return inner_of(d)->ops->sync(inner_of(d), err);
+}
+
+static bool can_matmul_closed(dev *d, dtype t)
+{
+    return inner_of(d)->ops->can_matmul(inner_of(d), t);
+}
+
+static size_t matmul_scratch_closed(dev *d, dtype t, int64_t n_in, int64_t n_rows)
+{
+    return inner_of(d)->ops->matmul_scratch(inner_of(d), t, n_in, n_rows);
+}
+
+static size_t attention_scratch_closed(dev *d, int64_t n_head, const dev_cache *c, int64_t n_rows)
+{
+    return inner_of(d)->ops->attention_scratch(inner_of(d), n_head, c, n_rows);
+}
+
+static void matmul_closed(dev *d, int n_w, const dev_weight *const *w, dev_view x, int64_t n_rows,
+                          const dev_view *y, dev_view scratch)
+{
+    dev_weight inner[DEV_MATMUL_MAX];
+    const dev_weight *list[DEV_MATMUL_MAX];
+    dev_view to[DEV_MATMUL_MAX];
+    open_buf(x);
+    open_buf(scratch);
+    for (int i = 0; i < n_w; i++) {
+        inner[i] = unwrap_weight(w[i]);
+        list[i] = &inner[i];
+        to[i] = unwrap(y[i]);
+        open_buf(w[i]->data);
+        open_buf(y[i]);
+    }
+    inner_of(d)->ops->matmul(inner_of(d), n_w, list, unwrap(x), n_rows, to, unwrap(scratch));
+    for (int i = 0; i < n_w; i++) {
+        close_buf(w[i]->data);
+        close_buf(y[i]);
+    }
+    close_buf(scratch);
+    close_buf(x);
+}
+
+static void gather_closed(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows,
+                          dev_view y)
+{
+    dev_weight inner = unwrap_weight(table);
+    open_buf(table->data);
+    open_buf(y);
+    inner_of(d)->ops->gather(inner_of(d), &inner, ids, n_rows, unwrap(y));
+    close_buf(y);
+    close_buf(table->data);
+}
+
+static void select_closed(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n,
+                          dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->select(inner_of(d), unwrap(x), rows, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
+static void rms_norm_closed(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows,
+                            int64_t n, dev_view y)
+{
+    dev_weight inner = unwrap_weight(w);
+    open_buf(w->data);
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->rms_norm(inner_of(d), unwrap(x), &inner, eps, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+    close_buf(w->data);
+}
+
+static void add_closed(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
+{
+    open_buf(a);
+    open_buf(b);
+    open_buf(y);
+    inner_of(d)->ops->add(inner_of(d), unwrap(a), unwrap(b), n, unwrap(y));
+    close_buf(y);
+    close_buf(b);
+    close_buf(a);
+}
+
+static void add_bias_closed(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n)
+{
+    dev_weight inner = unwrap_weight(bias);
+    open_buf(bias->data);
+    open_buf(x);
+    inner_of(d)->ops->add_bias(inner_of(d), unwrap(x), &inner, n_rows, n);
+    close_buf(x);
+    close_buf(bias->data);
+}
+
+static void silu_mul_closed(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n,
+                            dev_view y)
+{
+    open_buf(gate);
+    open_buf(up);
+    open_buf(y);
+    inner_of(d)->ops->silu_mul(inner_of(d), unwrap(gate), unwrap(up), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(up);
+    close_buf(gate);
+}
+
+static void rope_angles_closed(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
+                               dev_view angles)
+{
+    open_buf(angles);
+    inner_of(d)->ops->rope_angles(inner_of(d), rope, pos, n_rows, unwrap(angles));
+    close_buf(angles);
+}
+
+static void rope_closed(dev *d, const dev_rope *rope, dev_view angles, dev_view x, int64_t n_rows,
+                        int64_t n_head, int64_t d_head)
+{
+    open_buf(angles);
+    open_buf(x);
+    inner_of(d)->ops->rope(inner_of(d), rope, unwrap(angles), unwrap(x), n_rows, n_head, d_head);
+    close_buf(x);
+    close_buf(angles);
+}
+
+static void cache_write_closed(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
+                               dev_view k, dev_view v)
+{
+    dev_cache inner = *c;
+    inner.base = unwrap(c->base);
+    open_buf(c->base);
+    open_buf(k);
+    open_buf(v);
+    inner_of(d)->ops->cache_write(inner_of(d), &inner, rows, n_rows, unwrap(k), unwrap(v));
+    close_buf(v);
+    close_buf(k);
+    close_buf(c->base);
+}
+
+static void attention_closed(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
+                             int64_t n_head, float scale, dev_view q, dev_view out,
+                             dev_view scratch)
+{
+    dev_cache inner = *c;
+    inner.base = unwrap(c->base);
+    open_buf(c->base);
+    open_buf(q);
+    open_buf(out);
+    open_buf(scratch);
+    inner_of(d)->ops->attention(inner_of(d), &inner, rows, n_rows, n_head, scale, unwrap(q),
+                                unwrap(out), unwrap(scratch));
+    close_buf(scratch);
+    close_buf(out);
+    close_buf(q);
+    close_buf(c->base);
+}
+
+static void close_closed(dev *d)
+{
+    dev_close(inner_of(d));
+    mem_free(d);
+}
+
+static const dev_ops closed_ops = {
+    .name = "closed",
+    .alloc = alloc_closed,
+    .wrap = wrap_closed,
+    .free = free_closed,
+    .write = write_closed,
+    .read = read_closed,
+    .copy = copy_closed,
+    .sync = sync_closed,
+    .can_matmul = can_matmul_closed,
+    .matmul_scratch = matmul_scratch_closed,
+    .attention_scratch = attention_scratch_closed,
+    .matmul = matmul_closed,
+    .gather = gather_closed,
+    .select = select_closed,
+    .rms_norm = rms_norm_closed,
+    .add = add_closed,
+    .add_bias = add_bias_closed,
+    .silu_mul = silu_mul_closed,
+    .rope_angles = rope_angles_closed,
+    .rope = rope_closed,
+    .cache_write = cache_write_closed,
+    .attention = attention_closed,
+    .close = close_closed,
+};
+
+hearth_status closed_dev_open(dev *inner, dev **out, hearth_err *err)
+{
+    *out = NULL;
+    closed_dev *c = mem_alloc_zero(MEM_TEST, 1, sizeof *c);
+    if (!c) return err_fail(err, HEARTH_E_NOMEM, "no memory for the test device");
+    c->base.ops = &closed_ops;
+    c->inner = inner;
+    *out = &c->base;
+    return HEARTH_OK;
+}
