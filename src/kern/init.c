@@ -16,6 +16,7 @@ static void fill_native(kern *k, unsigned cpu)
 {
     if (!(cpu & CPU_AVX2)) return;
     kern_fill_vec_avx2(k);
+    kern_fill_quant_avx2(k);
     k->cpu |= CPU_AVX2;
     if (!(cpu & CPU_AVX512)) return;
     kern_fill_vec_avx512(k);
