@@ -1,0 +1,357 @@
+// The loop of generation, turned inside out: each call computes one token and returns.
+//
+// A call first brings the cache up to date with the token that the last call drew, then draws from
+// the fresh logits. So a token is shown before the step that it feeds is paid for, and the last one
+// is never computed. Every step is all or nothing: a call that failed or was canceled can be made
+// again.
+//
+//   token -> tok_stream (whole characters) -> stop_filter (no beginning of a stop string) -> text
+//
+// When the context is full the generation ends and says so. Older text is never dropped in silence:
+// what to keep is a decision of whoever wrote the prompt.
+#include "llm/generate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "defs/limits.h"
+#include "llm/stop.h"
+#include "os/os.h"
+
+enum {
+    TEXT_MAX = 1 << 20,   // of one event: one token and what was held back
+    ROOM_FIRST = 1 << 16, // tokens reserved at the start, so that decoding allocates nothing
+};
+
+struct generation {
+    llm_session *session;
+    const tok *t;
+    sampler *sampler;
+    stop_filter stop;
+    tok_stream stream;
+    buf text;                  // of the last event
+    int32_t *token;            // [n_token], room for cap
+    int64_t n_token, cap, n_prompt;
+    int64_t n_start, n_done;   // tokens of the prompt in the cache at first, and now
+    bool found_start;
+    int64_t n_predict;
+    int n_logprobs;
+    bool ignore_end, special, cancel, ended;
+    generate_stats stats;
+};
+
+static const str default_breakers[] = {{"\n", 1}, {":", 1}, {"\"", 1}, {"*", 1}};
+
+void generate_options_default(generate_options *o)
+{
+    *o = (generate_options){.n_predict = -1, .dry_breakers = default_breakers,
+                            .n_dry_breakers = COUNTOF(default_breakers)};
+    sampler_params_default(&o->sampling);
+}
+
+// --- start --------------------------------------------------------------------------------------
+
+static hearth_status push_id(tok_ids *ids, int32_t id)
+{
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? 2 * ids->cap : 64;
+        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
+        if (!grown) return HEARTH_E_NOMEM;
+        ids->id = grown;
+        ids->cap = cap;
+    }
+    ids->id[ids->n++] = id;
+    return HEARTH_OK;
+}
+
+static bool holds_any(str text, const str *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].n > 0 && str_find(text, parts[i], 0) != SIZE_MAX) return true;
+    return false;
+}
+
+static hearth_status find_breakers(const tok *t, const generate_options *o, tok_ids *out)
+{
+    if (o->sampling.dry_multiplier == 0) return HEARTH_OK;
+    buf text;
+    buf_init(&text, MEM_MISC, LIMIT_TOKEN_BYTES * 4);
+    hearth_status status = HEARTH_OK;
+    for (int32_t id = 0; id < tok_count(t) && status == HEARTH_OK; id++) {
+        buf_reset(&text);
+        status = tok_decode_one(t, id, false, false, &text);
+        if (status == HEARTH_OK && holds_any(buf_str(&text), o->dry_breakers, o->n_dry_breakers))
+            status = push_id(out, id);
+    }
+    buf_release(&text);
+    return status;
+}
+
+// The caller's biases and, with ignore_end, a ban of every end token.
+static hearth_status join_bias(const tok *t, const generate_options *o, sampler_bias **out,
+                               size_t *n_out)
+{
+    size_t n_end = 0, n = o->sampling.n_bias;
+    int32_t n_vocab = tok_count(t);
+    for (int32_t id = 0; o->ignore_end && id < n_vocab; id++) n_end += tok_is_end(t, id);
+    *out = NULL;
+    *n_out = n + n_end;
+    if (*n_out == 0) return HEARTH_OK;
+    sampler_bias *bias = mem_alloc_zero(MEM_MISC, *n_out, sizeof *bias);
+    if (!bias) return HEARTH_E_NOMEM;
+    if (n > 0) memcpy(bias, o->sampling.bias, n * sizeof *bias);
+    for (int32_t id = 0; o->ignore_end && id < n_vocab; id++)
+        if (tok_is_end(t, id)) bias[n++] = (sampler_bias){id, -INFINITY};
+    *out = bias;
+    return HEARTH_OK;
+}
+
+static hearth_status create_sampler(generation *g, const generate_options *o, hearth_err *err)
+{
+    sampler_params p = o->sampling;
+    sampler_bias *bias = NULL;
+    tok_ids breakers = {0};
+    hearth_status status = join_bias(g->t, o, &bias, &p.n_bias);
+    if (status == HEARTH_OK) status = find_breakers(g->t, o, &breakers);
+    p.bias = bias;
+    if (status == HEARTH_OK)
+        status = sampler_create(&p, tok_count(g->t), breakers.id, breakers.n, &g->sampler, err);
+    else
+        status = err_fail(err, status, "sampler: %s", err_status_name(status));
+    mem_free(breakers.id);
+    mem_free(bias);
+    return status;
+}
+
+static hearth_status copy_prompt(generation *g, const int32_t *prompt, int64_t n, hearth_err *err)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (prompt[i] < 0 || prompt[i] >= tok_count(g->t))
+            return err_fail(err, HEARTH_E_ARG, "prompt: token %d at %lld, expected 0 to %d",
+                            prompt[i], (long long)i, tok_count(g->t) - 1);
+    int64_t room = g->n_predict < 0 ? ROOM_FIRST : i64_min(g->n_predict, ROOM_FIRST);
+    g->cap = n + room + 1;
+    g->token = mem_alloc(MEM_MISC, (size_t)g->cap * sizeof *g->token);
+    if (!g->token) return err_fail(err, HEARTH_E_NOMEM, "prompt: out of memory");
+    memcpy(g->token, prompt, (size_t)n * sizeof *prompt);
+    g->n_token = g->n_prompt = g->stats.n_prompt = n;
+    return HEARTH_OK;
+}
+
+static hearth_status check_options(const generate_options *o, int64_t n, hearth_err *err)
+{
+    if (n < 1 || n > LIMIT_CONTEXT)
+        return err_fail(err, HEARTH_E_ARG, "prompt of %lld tokens, expected 1 to %d", (long long)n,
+                        LIMIT_CONTEXT);
+    if (o->n_predict < -1)
+        return err_fail(err, HEARTH_E_ARG, "n_predict: %lld is below -1", (long long)o->n_predict);
+    if (o->n_logprobs < 0 || o->n_logprobs > GENERATE_TOP_MAX)
+        return err_fail(err, HEARTH_E_ARG, "n_logprobs: %d is not in [0, %d]", o->n_logprobs,
+                        GENERATE_TOP_MAX);
+    return HEARTH_OK;
+}
+
+static hearth_status fill_generation(generation *g, const int32_t *prompt, int64_t n,
+                                     const generate_options *o, hearth_err *err)
+{
+    HEARTH_TRY(copy_prompt(g, prompt, n, err));
+    HEARTH_TRY(stop_open(&g->stop, o->stop, o->n_stop, err));
+    HEARTH_TRY(create_sampler(g, o, err));
+    if (buf_reserve(&g->text, 1024) != HEARTH_OK)
+        return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
+    for (int64_t i = 0; i < n; i++) sampler_accept(g->sampler, prompt[i]);
+    // Only at the very beginning of a text does a SentencePiece token lose its leading space.
+    tok_stream_init(&g->stream);
+    g->stream.started = prompt[n - 1] != tok_specials(g->t)->bos;
+    return HEARTH_OK;
+}
+
+hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt, int64_t n,
+                             const generate_options *o, generation **out, hearth_err *err)
+{
+    *out = NULL;
+    HEARTH_TRY(check_options(o, n, err));
+    generation *g = mem_alloc_zero(MEM_MISC, 1, sizeof *g);
+    if (!g) return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
+    g->session = s;
+    g->t = t;
+    g->n_predict = o->n_predict;
+    g->n_logprobs = o->n_logprobs;
+    g->ignore_end = o->ignore_end;
+    g->special = o->special;
+    buf_init(&g->text, MEM_MISC, TEXT_MAX);
+    hearth_status status = fill_generation(g, prompt, n, o, err);
+    if (status != HEARTH_OK) {
+        generate_free(g);
+        return status;
+    }
+    *out = g;
+    return HEARTH_OK;
+}
+
+void generate_free(generation *g)
+{
+    if (!g) return;
+    sampler_free(g->sampler);
+    stop_close(&g->stop);
+    buf_release(&g->text);
+    mem_free(g->token);
+    mem_free(g);
+}
+
+// --- the prompt ---------------------------------------------------------------------------------
+
+static int64_t count_common(const generation *g)
+{
+    int64_t n_held = 0, n = 0;
+    const int32_t *held = session_tokens(g->session, &n_held);
+    while (n < n_held && n < g->n_prompt && held[n] == g->token[n]) n++;
+    return i64_min(n, g->n_prompt - 1); // the last one is computed again, for its logits
+}
+
+static hearth_status extend_prompt(generation *g, int64_t to, hearth_err *err)
+{
+    uint64_t begin = os_now_ns();
+    hearth_status status = session_sync(g->session, g->token, to, NULL, NULL, err);
+    g->stats.prompt_ns += os_now_ns() - begin;
+    if (status == HEARTH_OK) g->n_done = to;
+    return status;
+}
+
+static void find_start(generation *g)
+{
+    if (g->found_start) return;
+    g->n_start = g->n_done = g->stats.n_reused = count_common(g);
+    g->found_start = true;
+}
+
+hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t *done,
+                              int64_t *total, hearth_err *err)
+{
+    ASSERT(chunk > 0);
+    find_start(g);
+    *more = g->n_prompt - g->n_done > chunk;
+    if (*more) HEARTH_TRY(extend_prompt(g, g->n_done + chunk, err));
+    *done = g->n_done - g->n_start;
+    *total = g->n_prompt - g->n_start;
+    return HEARTH_OK;
+}
+
+// --- tokens -------------------------------------------------------------------------------------
+
+static hearth_status finish_with(generation *g, generate_finish finish, generate_event *out)
+{
+    out->finish = finish;
+    g->ended = true;
+    if (finish == GENERATE_STOP_STRING) return HEARTH_OK;
+    HEARTH_TRY(tok_stream_flush(&g->stream, true, &g->stop.held));
+    bool hit;
+    HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));
+    return hit ? HEARTH_OK : stop_flush(&g->stop, &g->text);
+}
+
+static hearth_status append_token(generation *g, int32_t id)
+{
+    if (g->n_token == g->cap) {
+        int32_t *grown = mem_realloc(MEM_MISC, g->token, (size_t)g->cap * 2 * sizeof *grown);
+        if (!grown) return HEARTH_E_NOMEM;
+        g->token = grown;
+        g->cap *= 2;
+    }
+    g->token[g->n_token++] = id;
+    sampler_accept(g->sampler, id);
+    g->stats.n_generated++;
+    return HEARTH_OK;
+}
+
+static void report_logprobs(const generation *g, const float *logits, generate_event *out)
+{
+    if (g->n_logprobs == 0) return;
+    int32_t n_vocab = tok_count(g->t);
+    out->logprob = sampler_logprob_of(logits, n_vocab, out->token);
+    out->n_top = sampler_top_logprobs(logits, n_vocab, out->top, g->n_logprobs);
+}
+
+static hearth_status draw_token(generation *g, generate_event *out, hearth_err *err)
+{
+    const float *logits = session_logits(g->session);
+    HEARTH_TRY(sampler_sample(g->sampler, logits, NULL, &out->token, err));
+    out->has_token = true;
+    report_logprobs(g, logits, out);
+    if (append_token(g, out->token) != HEARTH_OK)
+        return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
+    return HEARTH_OK;
+}
+
+static hearth_status show_token(generation *g, generate_event *out)
+{
+    bool is_end = !g->ignore_end && tok_is_end(g->t, out->token), hit = false;
+    if (!is_end || g->special)
+        HEARTH_TRY(tok_stream_put(g->t, &g->stream, out->token, g->special, &g->stop.held));
+    HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));
+    if (hit) return finish_with(g, GENERATE_STOP_STRING, out);
+    if (is_end) return finish_with(g, GENERATE_END_TOKEN, out);
+    if (g->n_predict >= 0 && g->stats.n_generated >= g->n_predict)
+        return finish_with(g, GENERATE_LENGTH, out);
+    return HEARTH_OK;
+}
+
+static hearth_status finish_prompt(generation *g, hearth_err *err)
+{
+    find_start(g);
+    return g->n_done == g->n_prompt ? HEARTH_OK : extend_prompt(g, g->n_prompt, err);
+}
+
+// Computes the token that the last call drew. *full: there is no room for it.
+static hearth_status catch_up(generation *g, bool *full, hearth_err *err)
+{
+    *full = false;
+    if (g->stats.n_generated == 0) return HEARTH_OK;
+    hearth_err own = ERR_INIT;
+    hearth_status status = session_sync(g->session, g->token, g->n_token, NULL, NULL, &own);
+    *full = status == HEARTH_E_LIMIT;
+    if (status == HEARTH_OK || *full) return HEARTH_OK;
+    return err_fail(err, status, "%s", own.msg);
+}
+
+static hearth_status make_event(generation *g, generate_event *out, hearth_err *err)
+{
+    bool full;
+    if (g->cancel) return finish_with(g, GENERATE_CANCELED, out);
+    HEARTH_TRY(finish_prompt(g, err));
+    if (g->n_predict == 0) return finish_with(g, GENERATE_LENGTH, out);
+    HEARTH_TRY(catch_up(g, &full, err));
+    if (full) return finish_with(g, GENERATE_CONTEXT, out);
+    HEARTH_TRY(draw_token(g, out, err));
+    return show_token(g, out);
+}
+
+hearth_status generate_next(generation *g, generate_event *out, hearth_err *err)
+{
+    *out = (generate_event){.token = TOK_NONE};
+    if (g->ended) return err_fail(err, HEARTH_E_STATE, "the generation has ended");
+    buf_reset(&g->text);
+    uint64_t begin = os_now_ns(), prompt_ns = g->stats.prompt_ns;
+    hearth_status status = make_event(g, out, err);
+    out->text = buf_str(&g->text);
+    g->stats.generate_ns += os_now_ns() - begin - (g->stats.prompt_ns - prompt_ns);
+    if (status != HEARTH_OK && err && err->status == HEARTH_OK)
+        return err_fail(err, status, "generation: %s", err_status_name(status));
+    return status;
+}
+
+void generate_cancel(generation *g)
+{
+    g->cancel = true;
+}
+
+const generate_stats *generate_get_stats(const generation *g)
+{
+    return &g->stats;
+}
+
+const int32_t *generate_tokens(const generation *g, int64_t *n)
+{
+    *n = g->n_token;
+    return g->token;
+}
