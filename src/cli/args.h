@@ -1,0 +1,57 @@
+// Argument structures of the commands; commands.c says how they are filled.
+#ifndef HEARTH_CLI_ARGS_H
+#define HEARTH_CLI_ARGS_H
+
+#include "cli/engine_args.h"
+
+typedef struct run_args {
+    cli_args common;
+    engine_args engine;
+    sampler_params sampling; // seed, bias and order are filled from the fields below
+    int64_t seed, predict;
+    const char *prompt, *file, *samplers;
+    opt_list stop, bias;
+    bool raw, ignore_eos, special, stats, demo;
+    int logprobs;
+} run_args;
+
+typedef struct show_args {
+    cli_args common;
+    bool in_process, tensors;
+} show_args;
+
+typedef struct plan_args {
+    cli_args common;
+    engine_args engine;
+    int parallel, cache; // cache: index into "f32 f16"
+} plan_args;
+
+typedef struct tokenize_args {
+    cli_args common;
+    bool in_process, ids, decode, bos, special;
+    const char *prompt, *file;
+} tokenize_args;
+
+typedef struct bench_args {
+    cli_args common;
+    engine_args engine;
+    const char *shape, *type;
+    int prompt, predict, runs;
+    int64_t seed;
+} bench_args;
+
+typedef struct help_args { cli_args common; bool man, all; } help_args;
+typedef struct plain_args { cli_args common; } plain_args;
+
+typedef struct logits_args {
+    cli_args common;
+    int threads, batch;
+    bool in_process;
+    const char *tokens, *out, *cpu;
+} logits_args;
+
+typedef struct gguf_args { cli_args common; bool keys, tensors; } gguf_args;
+typedef struct kern_args { cli_args common; const char *cpu; } kern_args;
+typedef struct diff_args { cli_args common; float tolerance; } diff_args;
+
+#endif

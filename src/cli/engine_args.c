@@ -1,0 +1,140 @@
+// See engine_args.h.
+#include "cli/engine_args.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "defs/limits.h"
+#include "kern/kern.h"
+#include "os/os.h"
+
+// The choices "f32 f16" of the cache types, by index.
+static dtype cache_dtype(int choice)
+{
+    return choice == 0 ? DTYPE_F32 : DTYPE_F16;
+}
+
+static hearth_status set_cpu(cli *c, const char *name, engine_options *o, hearth_err *err)
+{
+    if (!name || cpu_mask_from_name(name, &o->cpu)) return HEARTH_OK;
+    return cli_usage(c, err, "option '--cpu': '%s' is no instruction set, such as none, avx2 or neon",
+                     name);
+}
+
+static engine_place choose_place(bool in_process)
+{
+    return in_process || !os_has_processes() ? ENGINE_LOCAL : ENGINE_CHILD;
+}
+
+hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *o, hearth_err *err)
+{
+    engine_options_default(o);
+    o->place = choose_place(a->in_process);
+    o->n_threads = a->threads;
+    o->n_ctx = a->ctx;
+    o->n_batch = a->batch;
+    o->type_k = cache_dtype(a->cache_k);
+    o->type_v = cache_dtype(a->cache_v);
+    o->memory_limit = a->memory_limit;
+    return set_cpu(c, a->cpu, o, err);
+}
+
+void fill_metadata_options(bool in_process, engine_options *o)
+{
+    engine_options_default(o);
+    o->place = choose_place(in_process);
+    o->metadata_only = true;
+}
+
+hearth_status open_engine(const char *source, const engine_options *o, engine **out, hearth_err *err)
+{
+    HEARTH_TRY(check_model_path(source, err));
+    hearth_status st = engine_open(source, o, out, err);
+    if (st == HEARTH_OK || !err) return st;
+    // A message about one part of a split model names that part itself.
+    if (!str_starts(str_from(err->msg), str_from(source))) err_prefix(err, "%s: ", source);
+    return st;
+}
+
+hearth_status push_id(tok_ids *ids, int32_t id, hearth_err *err)
+{
+    if (ids->n == ids->cap) {
+        size_t cap = size_max(64, ids->cap * 2);
+        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
+        if (!grown) return err_fail(err, HEARTH_E_NOMEM, "out of memory for %zu tokens", cap);
+        ids->id = grown;
+        ids->cap = cap;
+    }
+    ids->id[ids->n++] = id;
+    return HEARTH_OK;
+}
+
+static bool is_separator(char ch)
+{
+    return ch == ',' || ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r';
+}
+
+hearth_status parse_ids(str text, int64_t n_vocab, tok_ids *out, hearth_err *err)
+{
+    for (size_t i = 0; i < text.n;) {
+        size_t end = i;
+        while (end < text.n && !is_separator(text.p[end])) end++;
+        str word = {text.p + i, end - i};
+        i = end + 1;
+        if (word.n == 0) continue;
+        int64_t id;
+        if (!str_parse_i64(word, &id)) {
+            return err_fail(err, HEARTH_E_ARG, "'%.*s' is not a token id", STR_ARG(word));
+        }
+        if (id < 0 || id >= n_vocab) {
+            return err_fail(err, HEARTH_E_ARG, "token id %lld is outside the vocabulary (0 to %lld)",
+                            (long long)id, (long long)n_vocab - 1);
+        }
+        HEARTH_TRY(push_id(out, (int32_t)id, err));
+    }
+    return HEARTH_OK;
+}
+
+// --- Ctrl-C -------------------------------------------------------------------------------------
+
+enum { WATCH_PERIOD_NS = 20 * 1000 * 1000 }; // well below what a person notices
+
+struct watch {
+    engine *e;
+    engine_session s;
+    os_thread *thread;
+    atomic_bool ended;
+};
+
+static void watch_loop(void *ctx)
+{
+    watch *w = ctx;
+    while (!atomic_load(&w->ended)) {
+        if (os_interrupted()) {
+            engine_cancel(w->e, w->s);
+            return;
+        }
+        os_sleep_ns(WATCH_PERIOD_NS);
+    }
+}
+
+watch *watch_start(engine *e, engine_session s)
+{
+    if (!os_has_threads()) return NULL;
+    watch *w = mem_alloc_zero(MEM_MISC, 1, sizeof *w);
+    if (!w) return NULL;
+    w->e = e;
+    w->s = s;
+    atomic_init(&w->ended, false);
+    if (os_thread_start(watch_loop, w, &w->thread, NULL) == HEARTH_OK) return w;
+    mem_free(w);
+    return NULL;
+}
+
+void watch_stop(watch *w)
+{
+    if (!w) return;
+    atomic_store(&w->ended, true);
+    os_thread_join(w->thread);
+    mem_free(w);
+}

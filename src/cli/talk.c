@@ -1,0 +1,299 @@
+// See talk.h.
+#include "cli/talk.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "os/os.h"
+
+// --- options ------------------------------------------------------------------------------------
+
+// A seed of 32 bits: short enough to be typed again.
+static hearth_status choose_seed(talk *t, hearth_err *err)
+{
+    t->seed = (uint64_t)t->a->seed;
+    if (opt_seen(t->c->cmd, &t->a->common, "seed")) return HEARTH_OK;
+    uint32_t drawn;
+    HEARTH_TRY(os_random(&drawn, sizeof drawn, err));
+    t->seed = drawn;
+    return HEARTH_OK;
+}
+
+// "ID+X", "ID-X", "ID-inf".
+static hearth_status parse_bias(const char *text, int64_t n_vocab, sampler_bias *out, hearth_err *err)
+{
+    size_t cut = strcspn(text, "+-=");
+    int64_t id;
+    double value;
+    if (!str_parse_i64((str){text, cut}, &id) || !text[cut]) {
+        return err_fail(err, HEARTH_E_ARG, "option '--logit-bias': '%s' is not of the form ID+X or ID-X",
+                        text);
+    }
+    const char *number = text + cut + (text[cut] != '-');
+    if (strcmp(number, "-inf") == 0) {
+        value = -(double)INFINITY;
+    } else if (!str_parse_f64(str_from(number), &value) || isnan(value)) {
+        return err_fail(err, HEARTH_E_ARG, "option '--logit-bias': '%s' is not a number", number);
+    }
+    if (id < 0 || id >= n_vocab) {
+        return err_fail(err, HEARTH_E_ARG, "option '--logit-bias': token %lld is outside the "
+                        "vocabulary (0 to %lld)", (long long)id, (long long)n_vocab - 1);
+    }
+    *out = (sampler_bias){(int32_t)id, (float)value};
+    return HEARTH_OK;
+}
+
+static hearth_status fill_sampling(talk *t, hearth_err *err)
+{
+    const run_args *a = t->a;
+    sampler_params *p = &t->o.sampling;
+    sampler_params order = *p;
+    *p = a->sampling;
+    memcpy(p->order, order.order, sizeof p->order);
+    p->n_order = order.n_order;
+    p->seed = t->seed;
+    for (int i = 0; i < a->bias.n; i++) {
+        int64_t n_vocab = engine_get_info(t->e)->n_vocab;
+        HEARTH_TRY(parse_bias(a->bias.v[i], n_vocab, &t->bias[i], err));
+    }
+    p->bias = t->bias;
+    p->n_bias = (size_t)a->bias.n;
+    if (!a->samplers) return HEARTH_OK;
+    hearth_status st = sampler_parse_order(str_from(a->samplers), p, err);
+    err_prefix(err, "option '--samplers': ");
+    return st;
+}
+
+hearth_status talk_init(talk *t, hearth_err *err)
+{
+    const run_args *a = t->a;
+    buf_init(&t->text, MEM_MISC, SIZE_MAX);
+    buf_init(&t->logprobs, MEM_MISC, SIZE_MAX);
+    generate_options_default(&t->o);
+    HEARTH_TRY(choose_seed(t, err));
+    HEARTH_TRY(fill_sampling(t, err));
+    for (int i = 0; i < a->stop.n; i++) t->stop[i] = str_from(a->stop.v[i]);
+    t->o.stop = t->stop;
+    t->o.n_stop = (size_t)a->stop.n;
+    t->o.n_predict = a->predict;
+    t->o.ignore_end = a->ignore_eos;
+    t->o.special = a->special;
+    t->o.n_logprobs = a->logprobs;
+    t->keeps_text = a->common.json;
+    return engine_session_open(t->e, &t->s, err);
+}
+
+void talk_release(talk *t)
+{
+    if (t->s) engine_session_close(t->e, t->s);
+    tok_ids_release(&t->tokens);
+    buf_release(&t->text);
+    buf_release(&t->logprobs);
+}
+
+// --- prompt -------------------------------------------------------------------------------------
+
+static hearth_status begin_text(talk *t, bool is_empty, hearth_err *err)
+{
+    const tok_special *special = &engine_get_info(t->e)->special;
+    bool has_bos = special->bos != TOK_NONE;
+    if (has_bos && (special->add_bos || is_empty)) return push_id(&t->tokens, special->bos, err);
+    if (!is_empty) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "the prompt is empty and the model has no beginning-of-text token");
+}
+
+// Control tokens spelled in a prompt are parsed: without chat templates, writing them is the only way
+// to give a model the form that it was trained on.
+hearth_status talk_append(talk *t, str text, hearth_err *err)
+{
+    tok_options o = {.add_special = false, .parse_special = true};
+    if (t->tokens.n == 0) HEARTH_TRY(begin_text(t, text.n == 0, err));
+    return text.n ? engine_tokenize(t->e, text, o, &t->tokens, err) : HEARTH_OK;
+}
+
+// --- answer -------------------------------------------------------------------------------------
+
+static hearth_status keep_logprobs(talk *t, const generate_event *g, hearth_err *err)
+{
+    talk_logprob record = {.id = g->token, .logprob = g->logprob, .n_top = g->n_top};
+    memcpy(record.top, g->top, sizeof record.top);
+    if (buf_append(&t->logprobs, &record, sizeof record) == HEARTH_OK) return HEARTH_OK;
+    return err_fail(err, t->logprobs.failed, "out of memory for the log-probabilities");
+}
+
+static hearth_status show_text(talk *t, str text, hearth_err *err)
+{
+    if (text.n == 0) return HEARTH_OK;
+    t->ends_in_newline = text.p[text.n - 1] == '\n';
+    if (t->keeps_text) {
+        if (buf_append_str(&t->text, text) == HEARTH_OK) return HEARTH_OK;
+        return err_fail(err, t->text.failed, "out of memory for the answer");
+    }
+    progress_clear(t->c);
+    out_text(t->c, text);
+    return out_flush(t->c, err);
+}
+
+static hearth_status take_event(talk *t, const engine_event *ev, hearth_err *err)
+{
+    t->finish = ev->gen.finish;
+    t->stats = ev->stats;
+    if (ev->prompt_total > 0) {
+        progress_show(t->c, "reading the prompt: %lld of %lld tokens", (long long)ev->prompt_done,
+                      (long long)ev->prompt_total);
+    }
+    if (ev->gen.has_token) {
+        HEARTH_TRY(push_id(&t->tokens, ev->gen.token, err));
+        if (t->o.n_logprobs > 0) HEARTH_TRY(keep_logprobs(t, &ev->gen, err));
+    }
+    return show_text(t, ev->gen.text, err);
+}
+
+static hearth_status pull_events(talk *t, hearth_err *err)
+{
+    hearth_status st = HEARTH_OK;
+    t->finish = GENERATE_RUNNING;
+    while (st == HEARTH_OK && t->finish == GENERATE_RUNNING) {
+        engine_event ev;
+        if (os_interrupted()) engine_cancel(t->e, t->s);
+        st = engine_next(t->e, t->s, &ev, err);
+        if (st == HEARTH_OK) st = take_event(t, &ev, err);
+    }
+    if (st == HEARTH_E_CANCELED) {
+        t->finish = GENERATE_CANCELED;
+        err_clear(err);
+        st = HEARTH_OK;
+    }
+    return st;
+}
+
+hearth_status talk_answer(talk *t, hearth_err *err)
+{
+    buf_reset(&t->text);
+    buf_reset(&t->logprobs);
+    t->n_prompt = t->tokens.n;
+    t->ends_in_newline = false;
+    t->o.sampling.seed = t->seed;
+    HEARTH_TRY(engine_start(t->e, t->s, t->tokens.id, (int64_t)t->tokens.n, &t->o, err));
+    watch *w = watch_start(t->e, t->s);
+    hearth_status st = pull_events(t, err);
+    watch_stop(w);
+    progress_clear(t->c);
+    return st;
+}
+
+// --- numbers ------------------------------------------------------------------------------------
+
+const char *talk_finish_name(generate_finish f)
+{
+    switch (f) {
+    case GENERATE_RUNNING: return "running";
+    case GENERATE_END_TOKEN: return "end";
+    case GENERATE_STOP_STRING: return "stop";
+    case GENERATE_LENGTH: return "length";
+    case GENERATE_CONTEXT: return "context";
+    case GENERATE_CANCELED: return "canceled";
+    }
+    return "unknown";
+}
+
+static double per_second(int64_t n, uint64_t ns)
+{
+    return ns ? (double)n * 1e9 / (double)ns : 0;
+}
+
+void talk_print_stats(talk *t)
+{
+    const generate_stats *s = &t->stats;
+    note_always(t->c, "%sseed %llu, loaded in %.1f ms, prompt %lld tokens (%lld reused) at %.1f/s, "
+                "generated %lld at %.1f/s, end: %s%s",
+                err_colour(t->c, COLOUR_DIM), (unsigned long long)t->seed,
+                (double)engine_get_info(t->e)->load_ns / 1e6, (long long)s->n_prompt,
+                (long long)s->n_reused, per_second(s->n_prompt - s->n_reused, s->prompt_ns),
+                (long long)s->n_generated, per_second(s->n_generated, s->generate_ns),
+                talk_finish_name(t->finish), err_colour(t->c, COLOUR_NONE));
+}
+
+static void write_number(json_writer *w, const char *key, double v)
+{
+    json_write_key(w, key);
+    json_write_f64(w, v);
+}
+
+static void write_integer(json_writer *w, const char *key, int64_t v)
+{
+    json_write_key(w, key);
+    json_write_i64(w, v);
+}
+
+static void write_text(json_writer *w, const char *key, str v)
+{
+    json_write_key(w, key);
+    json_write_string(w, v);
+}
+
+static void write_timings(json_writer *w, const talk *t)
+{
+    const generate_stats *s = &t->stats;
+    json_write_key(w, "timings");
+    json_write_object(w);
+    write_number(w, "load_ms", (double)engine_get_info(t->e)->load_ns / 1e6);
+    write_number(w, "prompt_ms", (double)s->prompt_ns / 1e6);
+    write_number(w, "prompt_tps", per_second(s->n_prompt - s->n_reused, s->prompt_ns));
+    write_number(w, "generation_ms", (double)s->generate_ns / 1e6);
+    write_number(w, "generation_tps", per_second(s->n_generated, s->generate_ns));
+    json_write_object_end(w);
+}
+
+static void write_logprob(json_writer *w, const talk_logprob *p)
+{
+    json_write_object(w);
+    write_integer(w, "id", p->id);
+    write_number(w, "logprob", (double)p->logprob);
+    json_write_key(w, "top");
+    json_write_array(w);
+    for (int i = 0; i < p->n_top; i++) {
+        json_write_object(w);
+        write_integer(w, "id", p->top[i].id);
+        write_number(w, "logprob", (double)p->top[i].logprob);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+static void write_logprobs(json_writer *w, const talk *t)
+{
+    json_write_key(w, "logprobs");
+    json_write_array(w);
+    for (size_t at = 0; at < t->logprobs.n; at += sizeof(talk_logprob)) {
+        talk_logprob p;
+        memcpy(&p, t->logprobs.p + at, sizeof p);
+        write_logprob(w, &p);
+    }
+    json_write_array_end(w);
+}
+
+void talk_print_json(talk *t, const char *source)
+{
+    json_writer w;
+    json_write_init(&w, &t->c->out);
+    json_write_object(&w);
+    write_text(&w, "model", str_from(source));
+    write_text(&w, "text", buf_str(&t->text));
+    json_write_key(&w, "tokens");
+    json_write_array(&w);
+    for (size_t i = t->n_prompt; i < t->tokens.n; i++) json_write_i64(&w, t->tokens.id[i]);
+    json_write_array_end(&w);
+    write_text(&w, "finish", str_from(talk_finish_name(t->finish)));
+    write_integer(&w, "seed", (int64_t)t->seed);
+    write_integer(&w, "n_prompt", t->stats.n_prompt);
+    write_integer(&w, "n_reused", t->stats.n_reused);
+    write_integer(&w, "n_generated", t->stats.n_generated);
+    write_integer(&w, "threads", engine_get_info(t->e)->n_threads);
+    write_timings(&w, t);
+    if (t->o.n_logprobs > 0) write_logprobs(&w, t);
+    json_write_object_end(&w);
+    out_bytes(t->c, STR("\n"));
+}
