@@ -3,6 +3,7 @@
 // Environment variables come in the process's ANSI code page: names and values beyond ASCII may
 // be wrong. There is one processor group (at most 64 processors).
 #define _CRT_RAND_S
+#define PSAPI_VERSION 2 // in kernel32, no further library
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>

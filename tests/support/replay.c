@@ -1,67 +1,56 @@
-// Runs a fuzzer's entry over files: fuzz_x FILE|FOLDER...
-//
-// Every build links the fuzzers with this main instead of libFuzzer, so that each input that was
-// once worth keeping is tried by every compiler and sanitizer. The input stands at the end of its
-// own heap block, where AddressSanitizer sees a read past it. The empty input is always tried.
-#include <dirent.h>
-#include <stdint.h>
+// Runs a fuzzer's entry over files, without libFuzzer: each argument is a file or a directory of
+// files. So every regular test run replays the corpora, with any compiler.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "os/os.h"
 #include "support/test_data.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int n_tried;
+typedef struct progress {
+    const char *dir;
+    int n_files, n_failed;
+} progress;
 
-static void try_bytes(const unsigned char *bytes, size_t n)
-{
-    uint8_t *copy = malloc(n ? n : 1);
-    if (!copy) exit(2);
-    if (n) memcpy(copy, bytes, n);
-    LLVMFuzzerTestOneInput(copy, n);
-    free(copy);
-    n_tried++;
-}
-
-static void try_file(const char *path)
+static void run_file(progress *p, const char *path)
 {
     size_t n = 0;
     unsigned char *bytes = test_read_file(path, &n);
     if (!bytes) {
         fprintf(stderr, "cannot read %s\n", path);
-        exit(2);
+        p->n_failed++;
+        return;
     }
-    try_bytes(bytes, n);
-    free(bytes);
+    // A block of the exact size, so that ASan sees an over-read.
+    unsigned char *exact = realloc(bytes, n ? n : 1);
+    LLVMFuzzerTestOneInput(exact ? exact : bytes, n);
+    free(exact ? exact : bytes);
+    p->n_files++;
 }
 
-// A folder that is not there is an empty corpus.
-static void try_folder(const char *path, DIR *folder)
+static bool run_entry(void *ctx, const char *name)
 {
-    char name[4096];
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.') continue;
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        try_file(name);
-    }
+    progress *p = ctx;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", p->dir, name);
+    if (os_path_kind(path, NULL) == OS_KIND_FILE) run_file(p, path);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    try_bytes(NULL, 0);
+    progress p = {0};
     for (int i = 1; i < argc; i++) {
-        DIR *folder = opendir(argv[i]);
-        FILE *file = folder ? NULL : fopen(argv[i], "rb");
-        if (folder) {
-            try_folder(argv[i], folder);
-            closedir(folder);
-        } else if (file) {
-            fclose(file);
-            try_file(argv[i]);
+        hearth_err err = ERR_INIT;
+        p.dir = argv[i];
+        if (os_path_kind(argv[i], NULL) != OS_KIND_DIR) {
+            run_file(&p, argv[i]);
+        } else if (os_list_dir(argv[i], run_entry, &p, &err) != HEARTH_OK) {
+            fprintf(stderr, "%s: %s\n", argv[i], err.msg);
+            p.n_failed++;
         }
     }
-    printf("%d inputs\n", n_tried);
-    return 0;
+    printf("%d inputs\n", p.n_files);
+    return p.n_failed > 0 || p.n_files == 0;
 }
