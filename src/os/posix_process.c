@@ -445,16 +445,20 @@ hearth_status os_shared_send(os_channel *c, const os_shared *s, hearth_err *err)
     return k == 1 ? HEARTH_OK : posix_fail(err, why, "send shared memory");
 }
 
-// The one descriptor of a message, or -1; more than one is cut off by the kernel, which closes them.
+// The one descriptor of a message, or -1. Alignment leaves room for a second one, which a hostile
+// sender may use: then both are closed. What has no room the kernel closes itself.
 static int take_fd(struct msghdr *message)
 {
     struct cmsghdr *head = CMSG_FIRSTHDR(message);
-    int fd = -1;
     if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) return -1;
-    if (head->cmsg_len != CMSG_LEN(sizeof fd)) return -1;
-    memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return fd;
+    size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    int fd = -1;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
+        if (n == 1) fcntl(fd, F_SETFD, FD_CLOEXEC); // where MSG_CMSG_CLOEXEC is missing
+        else close(fd);
+    }
+    return n == 1 ? fd : -1;
 }
 
 static hearth_status receive_fd(os_channel *c, int *fd, hearth_err *err)
