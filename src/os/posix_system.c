@@ -17,6 +17,7 @@
 void *os_heap_alloc(size_t n, size_t align)
 {
     void *p = NULL;
+    if (n > PTRDIFF_MAX) return NULL; // sanitizers would stop the program instead
     if (n == 0) n = 1;
     if (align < sizeof(void *)) align = sizeof(void *); // what posix_memalign demands
     return posix_memalign(&p, align, n) == 0 ? p : NULL;

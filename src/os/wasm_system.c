@@ -11,6 +11,7 @@
 void *os_heap_alloc(size_t n, size_t align)
 {
     void *p = NULL;
+    if (n > PTRDIFF_MAX) return NULL;
     return posix_memalign(&p, size_max(align, sizeof(void *)), n ? n : 1) == 0 ? p : NULL;
 }
 

@@ -200,7 +200,7 @@ static void test_heap(void **state)
         os_heap_free(p);
     }
     os_heap_free(NULL);
-    assert_null(os_heap_alloc(SIZE_MAX / 2, 64));
+    assert_null(os_heap_alloc(SIZE_MAX / 2 + 1, 64));
 }
 
 static void test_interrupt(void **state)

@@ -73,7 +73,7 @@ static int play_inventory(os_channel *c)
 
 static int play_exit(os_channel *c)
 {
-    os_channel_close(c);
+    (void)c;
     return 3;
 }
 
@@ -87,9 +87,11 @@ static int play_role(const char *name)
 {
     os_channel *c = NULL;
     if (os_channel_inherited(&c, NULL) != HEARTH_OK) return 100;
+    int status = 101;
     for (size_t i = 0; i < COUNTOF(roles); i++)
-        if (strcmp(roles[i].name, name) == 0) return roles[i].play(c);
-    return 101;
+        if (strcmp(roles[i].name, name) == 0) status = roles[i].play(c);
+    os_channel_close(c);
+    return status;
 }
 
 // --- tests --------------------------------------------------------------------------------------
