@@ -45,8 +45,9 @@ typedef struct gguf_tensor {
 typedef struct gguf gguf;
 
 // One part's bytes. For split models pass all parts in order (split.count and split.no are
-// checked); otherwise n_parts = 1. `name` may be NULL and is used in messages only: errors of gguf_open() and
-// gguf_split_count() begin with it ("model.gguf: key 3: ..."), so callers do not prefix them.
+// checked); otherwise n_parts = 1. `name` may be NULL and is used in messages only: errors of
+// gguf_open() and gguf_split_count() begin with it ("model.gguf: key 3: ..."), so callers do not
+// prefix them.
 typedef struct gguf_bytes { const char *name; const uint8_t *data; size_t size; } gguf_bytes;
 hearth_status gguf_open(const gguf_bytes *parts, int n_parts, gguf **out, hearth_err *err);
 void gguf_close(gguf *g); // NULL is legal
@@ -77,8 +78,8 @@ hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *fou
                             hearth_err *err);
 hearth_status gguf_get_str(const gguf *g, const char *key, str *out, bool *found, hearth_err *err);
 // Items of arrays, or the one value of other keys (i = 0). Strings are walked with an iterator,
-// since they have no fixed size: offset 0 first, then what the last call left. Past the end, or when the
-// items are no strings, the slice is empty.
+// since they have no fixed size: offset 0 first, then what the last call left. Past the end, or
+// when the items are no strings, the slice is empty.
 str gguf_next_string(const gguf_kv *kv, size_t *offset);
 // False when i >= kv->n, the items have another type (bool counts as 0 and 1) or, for u64 items,
 // the value is above INT64_MAX.

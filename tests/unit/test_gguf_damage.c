@@ -1,6 +1,6 @@
 // The GGUF reader on damaged and hostile files: always one clear error or a model that can be
-// walked whole, bounded memory, nothing leaked. Inputs are exact-size heap blocks, so that the address
-// sanitizer sees a read of one byte too many.
+// walked whole, bounded memory, nothing leaked. Inputs are exact-size heap blocks, so that the
+// address sanitizer sees a read of one byte too many.
 #include "fmt/gguf.h"
 
 #include <setjmp.h>
