@@ -28,6 +28,7 @@ typedef struct part_layout {
 
 // --- first pass: keys ---------------------------------------------------------------------------
 
+// Keys that say how the file is laid out, and not what the model is.
 static hearth_status note_layout_key(part_layout *l, const gguf_kv *kv, hearth_err *err)
 {
     static const char *const names[] = {
@@ -186,6 +187,7 @@ bool gguf_split_name(const char *first_path, int part, int n_parts, buf *out)
 
 typedef struct extent { uint64_t offset; size_t tensor; } extent; // offset in the data section
 
+// Restores the heap (largest offset at 0) below `root`.
 static void sift_down(extent *e, size_t root, size_t n)
 {
     for (size_t child; (child = 2 * root + 1) < n; root = child) {
@@ -248,6 +250,7 @@ static hearth_status check_overlap(const gguf *g, extent *e, size_t n, hearth_er
     sort_extents(e, n);
     for (size_t i = 1; i < n; i++) {
         const gguf_tensor *a = &g->tensors[e[i - 1].tensor], *b = &g->tensors[e[i].tensor];
+        ASSERT(e[i - 1].offset <= e[i].offset);
         if (e[i].offset - e[i - 1].offset < a->bytes) {
             return err_fail(err, HEARTH_E_FORMAT, "tensor '%.*s': overlaps tensor '%.*s'",
                             STR_ARG(b->name), STR_ARG(a->name));
@@ -259,6 +262,7 @@ static hearth_status check_overlap(const gguf *g, extent *e, size_t n, hearth_er
 static hearth_status read_record(gguf *g, part_layout *l, int part, extent *e, uint64_t i,
                                  hearth_err *err)
 {
+    ASSERT(i < l->head.n_tensors && g->n_tensors < LIMIT_GGUF_TENSORS);
     gguf_tensor *t = &g->tensors[g->n_tensors];
     HEARTH_TRY(gguf_read_tensor(&l->records, i, t, &e->offset, err));
     t->part = part;

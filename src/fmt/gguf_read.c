@@ -35,7 +35,11 @@ size_t gguf_type_bytes(uint32_t type)
     return type < GGUF_TYPE_COUNT ? bytes[type] : 0;
 }
 
-static size_t bytes_left(const gguf_reader *r) { return r->size - r->pos; }
+static size_t bytes_left(const gguf_reader *r)
+{
+    ASSERT(r->pos <= r->size);
+    return r->size - r->pos;
+}
 
 static bool take_u32(gguf_reader *r, uint32_t *out)
 {

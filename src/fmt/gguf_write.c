@@ -302,6 +302,7 @@ static hearth_status emit(gguf_writer *w, const void *p, size_t n, hearth_err *e
 static hearth_status emit_padding(gguf_writer *w, uint64_t written, hearth_err *err)
 {
     static const uint8_t zeros[256];
+    ASSERT(w->alignment > 0 && (w->alignment & (w->alignment - 1)) == 0);
     size_t left = (size_t)(pad_to(written, w->alignment) - written);
     for (size_t n; left > 0; left -= n) {
         n = size_min(left, sizeof zeros);
@@ -332,6 +333,7 @@ hearth_status gguf_write_header(gguf_writer *w, hearth_err *err)
 static uint64_t tensor_bytes(const gguf_writer *w, uint64_t i)
 {
     uint64_t n;
+    ASSERT(i < w->n_tensors && w->sizes.n == w->n_tensors * sizeof n);
     memcpy(&n, w->sizes.p + (size_t)i * sizeof n, sizeof n);
     return n;
 }
@@ -347,6 +349,7 @@ hearth_status gguf_write_data(gguf_writer *w, const void *p, size_t n, hearth_er
     }
     HEARTH_TRY(emit(w, p, n, err));
     w->written += n;
+    ASSERT(w->written <= tensor_bytes(w, w->current));
     if (n < left) return HEARTH_OK;
     HEARTH_TRY(emit_padding(w, w->written, err));
     w->current++;

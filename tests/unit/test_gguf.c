@@ -90,6 +90,27 @@ static void test_integers(void **state)
     buf_release(&b);
 }
 
+// A u64 that no int64_t holds is refused as such, and exact as u64.
+static void test_large_u64(void **state)
+{
+    (void)state;
+    buf b;
+    begin(&b);
+    raw_head(&b, 3, 0, 1);
+    raw_kv(&b, "large", GGUF_U64, UINT64_MAX, 8);
+    gguf *g = open_all(&b, 1);
+    int64_t v = 3;
+    uint64_t u = 0;
+    double d = 0;
+    assert_false(gguf_item_i64(gguf_find(g, "large"), 0, &v));
+    assert_int_equal(v, 3);
+    assert_true(gguf_item_f64(gguf_find(g, "large"), 0, &d) && d == 18446744073709551616.0);
+    assert_int_equal(gguf_get_u64(g, "large", UINT64_MAX, &u, NULL, NULL), HEARTH_OK);
+    assert_true(u == UINT64_MAX);
+    gguf_close(g);
+    buf_release(&b);
+}
+
 static void expect_message(const hearth_err *err, const char *text)
 {
     if (!strstr(err->msg, text)) fail_msg("'%s' lacks '%s'", err->msg, text);
@@ -193,20 +214,30 @@ static void test_many_shuffled(void **state)
     }
 }
 
+static void make_nested(buf *b, int most)
+{
+    begin(b);
+    raw_head(b, 3, 0, 1);
+    raw_str(b, "nested");
+    for (int depth = 0; depth < most; depth++) {
+        raw_uint(b, GGUF_ARRAY, 4); // type of the value, then of the items
+        if (depth > 0) raw_uint(b, 1, 8);
+    }
+    raw_uint(b, GGUF_U8, 4);
+    raw_uint(b, 1, 8);
+    raw_uint(b, 7, 1);
+}
+
 static void test_nested_arrays(void **state)
 {
     (void)state;
     buf b;
-    begin(&b);
-    raw_head(&b, 3, 0, 1);
-    raw_str(&b, "nested");
-    for (int depth = 0; depth < LIMIT_GGUF_ARRAY_DEPTH; depth++) {
-        raw_uint(&b, GGUF_ARRAY, 4); // type of the value, then of the items
-        if (depth > 0) raw_uint(&b, 1, 8);
-    }
-    raw_uint(&b, GGUF_U8, 4);
-    raw_uint(&b, 1, 8);
-    raw_uint(&b, 7, 1);
+    make_nested(&b, LIMIT_GGUF_ARRAY_DEPTH + 1);
+    gguf_bytes part = {"m", (uint8_t *)b.p, b.n};
+    gguf *none = NULL;
+    assert_int_equal(gguf_open(&part, 1, &none, NULL), HEARTH_E_LIMIT);
+    buf_release(&b);
+    make_nested(&b, LIMIT_GGUF_ARRAY_DEPTH);
     gguf *g = open_all(&b, 1);
     int64_t v;
     size_t offset = 0;
@@ -355,7 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty), cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_typed_reads), cmocka_unit_test(test_tensor_places),
+        cmocka_unit_test(test_large_u64), cmocka_unit_test(test_typed_reads), cmocka_unit_test(test_tensor_places),
         cmocka_unit_test(test_many_shuffled), cmocka_unit_test(test_nested_arrays),
         cmocka_unit_test(test_split), cmocka_unit_test(test_bad_splits),
         cmocka_unit_test(test_split_names), cmocka_unit_test(test_real_files),

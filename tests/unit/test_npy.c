@@ -91,6 +91,8 @@ static void test_bad(void **state)
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } 1", FORMAT, "has more"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", FORMAT,
          "4 bytes of data, expected 8"},
+        {"{'descr': '<f2', 'fortran_order': False, 'shape': (1,), }", FORMAT,
+         "4 bytes of data, expected 2"},
         {"", FORMAT, "lacks"},
     };
     for (size_t i = 0; i < COUNTOF(bad); i++) {
