@@ -386,7 +386,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty), cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_large_u64), cmocka_unit_test(test_typed_reads), cmocka_unit_test(test_tensor_places),
+        cmocka_unit_test(test_large_u64), cmocka_unit_test(test_typed_reads),
+        cmocka_unit_test(test_tensor_places),
         cmocka_unit_test(test_many_shuffled), cmocka_unit_test(test_nested_arrays),
         cmocka_unit_test(test_split), cmocka_unit_test(test_bad_splits),
         cmocka_unit_test(test_split_names), cmocka_unit_test(test_real_files),
