@@ -38,7 +38,7 @@ def main():
     print("// Categories of ASCII (enum unicode_category).")
     print_array("uint8_t ASCII_CATEGORY[128]", [category(cp) for cp in range(128)], 16)
     print("\n// Each entry begins a range of code points: first << 8 | category.")
-    print_array(f"uint32_t CATEGORY_RANGES[{len(values)}]", values, 9)
+    print_array(f"uint32_t CATEGORY_RANGES[{len(values)}]", values, 8)
     print("\n#endif")
 
 

@@ -82,11 +82,12 @@ static hearth_status make_slots(tok *t, uint64_t n, hearth_err *err)
     return HEARTH_OK;
 }
 
-static hearth_status find_token(const tok *t, str text, uint32_t rank, uint32_t *id, hearth_err *err)
+static hearth_status find_token(const tok *t, str text, uint32_t rank, uint32_t *id,
+                                hearth_err *err)
 {
     if (map_get(&t->words, text, id)) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_FORMAT, "merge %u: '%.*s' is not in the vocabulary", (unsigned)rank,
-                    STR_ARG(text));
+    return err_fail(err, HEARTH_E_FORMAT, "merge %u: '%.*s' is not in the vocabulary",
+                    (unsigned)rank, STR_ARG(text));
 }
 
 // "left right"; the left side may itself begin with a space.

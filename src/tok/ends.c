@@ -1,11 +1,12 @@
 // Tokens with a meaning that files often do not state: ends of a turn and fill-in-the-middle marks.
 //
-// A GGUF file names one end token (eos), sometimes an end of turn (eot) and of a tool message (eom);
-// many models stop with others as well. Those are known by their spelling. A token with such a
-// spelling that the file calls ordinary is a mistake of the converter and becomes a control token,
-// so that user text cannot spell it and output does not show it. Two spellings are ambiguous:
-// "</s>" is HTML in some vocabularies and counts only as a control token, and "<|end|>" ends a
-// message but not the turn where "<|return|>" and "<|call|>" (or "<|calls|>", "<|flush|>") exist.
+// A GGUF file names one end token (eos), sometimes an end of turn (eot) and of a tool message
+// (eom); many models stop with others as well. Those are known by their spelling. A token with such
+// a spelling that the file calls ordinary is a mistake of the converter and becomes a control
+// token, so that user text cannot spell it and output does not show it. Two spellings are
+// ambiguous: "</s>" is HTML in some vocabularies and counts only as a control token, and "<|end|>"
+// ends a message but not the turn where "<|return|>" and "<|call|>" (or "<|calls|>", "<|flush|>")
+// exist.
 #include "tok/tok_int.h"
 
 typedef enum role { ROLE_END, ROLE_TURN, ROLE_MESSAGE, ROLE_PRE, ROLE_SUF, ROLE_MID } role;

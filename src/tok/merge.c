@@ -10,8 +10,8 @@ void merge_release(merge *m)
     *m = (merge){0};
 }
 
-// The heap never holds more than 2n pairs: n - 1 at the start, and each of at most n - 1 joins takes
-// one out and puts two in.
+// The heap never holds more than 2n pairs: n - 1 at the start, and each of at most n - 1 joins
+// takes one out and puts two in.
 hearth_status merge_begin(merge *m, size_t n, hearth_err *err)
 {
     m->n = m->n_heap = 0;

@@ -1,10 +1,10 @@
 // Best-first merging of neighbours, the core of both BPE kinds.
 //
 // A word begins as one symbol per character (or byte). While any two neighbours can be joined, the
-// pair with the smallest key is joined; among equal keys the leftmost. With the pairs in a heap that
-// costs O(n log n): each join makes at most two new pairs, and a pair that went stale is recognised
-// when it surfaces. A list rescanned after each join would be simpler and O(n^2), which a prompt of
-// one long word (base64, a table of "=====") turns into minutes.
+// pair with the smallest key is joined; among equal keys the leftmost. With the pairs in a heap
+// that costs O(n log n): each join makes at most two new pairs, and a pair that went stale is
+// recognised when it surfaces. A list rescanned after each join would be simpler and O(n^2), which
+// a prompt of one long word (base64, a table of "=====") turns into minutes.
 #ifndef HEARTH_TOK_MERGE_H
 #define HEARTH_TOK_MERGE_H
 

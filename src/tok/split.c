@@ -10,7 +10,9 @@
 
 #include "tok/unicode.h"
 
-typedef enum char_class { CLASS_END, CLASS_LETTER, CLASS_NUMBER, CLASS_SPACE, CLASS_OTHER } char_class;
+typedef enum char_class {
+    CLASS_END, CLASS_LETTER, CLASS_NUMBER, CLASS_SPACE, CLASS_OTHER
+} char_class;
 
 typedef struct glyph {
     uint32_t cp;

@@ -1,12 +1,13 @@
 // SentencePiece BPE, tokenizer.ggml.model "llama".
 //
-// Spaces become U+2581, one is put in front of the text, and of all neighbours that together spell a
-// token those with the highest score are joined first (leftmost among equals). Characters that are
-// no token become their bytes, "<0x00>" to "<0xFF>", or the unknown token where those are missing.
+// Spaces become U+2581, one is put in front of the text, and of all neighbours that together spell
+// a token those with the highest score are joined first (leftmost among equals). Characters that
+// are no token become their bytes, "<0x00>" to "<0xFF>", or the unknown token where those are
+// missing.
 //
 // In the vocabularies in use no token holds U+2581 behind another character. Then no join crosses
-// the front of a word, the words can be done one by one with the same result, and the working memory
-// is that of the longest word; open() looks whether it is so.
+// the front of a word, the words can be done one by one with the same result, and the working
+// memory is that of the longest word; open() looks whether it is so.
 #include <string.h>
 
 #include "defs/limits.h"
@@ -144,9 +145,17 @@ static bool look_up_pair(const void *ctx, const merge_symbol *a, const merge_sym
     return true;
 }
 
+static size_t count_characters(str s)
+{
+    size_t n = 0;
+    uint32_t cp;
+    for (size_t i = 0; i < s.n; n++) i += utf8_decode(s.p + i, s.n - i, &cp);
+    return n;
+}
+
 static hearth_status split_characters(const word *w, merge *m, hearth_err *err)
 {
-    HEARTH_TRY(merge_begin(m, w->text.n, err));
+    HEARTH_TRY(merge_begin(m, count_characters(w->text), err));
     for (size_t i = 0; i < w->text.n;) {
         uint32_t cp;
         str c = {w->text.p + i, utf8_decode(w->text.p + i, w->text.n - i, &cp)};

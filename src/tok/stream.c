@@ -26,7 +26,8 @@ hearth_status tok_stream_put(const tok *t, tok_stream *s, int32_t id, bool speci
     tok_attr attr = tok_get_attr(t, id);
     bool may_hide = attr == TOK_CONTROL || attr == TOK_UNKNOWN;
     if (out->n > with_tail || !may_hide) s->started = true;
-    size_t keep = out->n > before ? utf8_incomplete_tail((str){out->p + before, out->n - before}) : 0;
+    size_t fresh = out->n - before;
+    size_t keep = fresh ? utf8_incomplete_tail((str){out->p + before, fresh}) : 0;
     ASSERT(keep < sizeof s->tail);
     if (keep) memcpy(s->tail, out->p + out->n - keep, keep);
     s->n_tail = keep;

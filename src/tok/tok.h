@@ -1,8 +1,9 @@
 // Tokenizers of GGUF files: text to token ids and back.
 //
-// Kinds: SentencePiece BPE ("llama") and byte-level BPE ("gpt2") with the splits of gpt-2, llama-bpe
-// and qwen2; others are refused by name. Immutable after tok_open(), safe from any thread.
-// Text is bytes: what is not UTF-8 is encoded too (byte tokens) and comes back as it was.
+// Kinds: SentencePiece BPE ("llama") and byte-level BPE ("gpt2") with the splits of gpt-2,
+// llama-bpe, qwen2 and "default"; others are refused by name. Immutable after tok_open(), safe
+// from any thread. Text is bytes: what is not UTF-8 is encoded too (byte tokens) and comes back as
+// it was.
 #ifndef HEARTH_TOK_TOK_H
 #define HEARTH_TOK_TOK_H
 
@@ -12,7 +13,8 @@
 typedef struct tok tok;
 
 typedef enum tok_attr { // meaning of tokenizer.ggml.token_type
-    TOK_NORMAL = 1, TOK_UNKNOWN = 2, TOK_CONTROL = 3, TOK_USER_DEFINED = 4, TOK_UNUSED = 5, TOK_BYTE = 6
+    TOK_NORMAL = 1, TOK_UNKNOWN = 2, TOK_CONTROL = 3, TOK_USER_DEFINED = 4, TOK_UNUSED = 5,
+    TOK_BYTE = 6
 } tok_attr;
 
 enum { TOK_NONE = -1 };

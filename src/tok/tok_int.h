@@ -2,8 +2,8 @@
 //
 // A kind (tok_kind) is one file: it reads what only it needs from the GGUF file, turns a stretch of
 // text that holds no special token into ids, and one id back into bytes. Everything else (special
-// tokens, begin and end tokens, streaming) is the same for all kinds. Adding a kind: write its file,
-// declare its tok_kind below and append it to the table in tok.c.
+// tokens, begin and end tokens, streaming) is the same for all kinds. Adding a kind: write its
+// file, declare its tok_kind below and append it to the table in tok.c.
 #ifndef HEARTH_TOK_TOK_INT_H
 #define HEARTH_TOK_TOK_INT_H
 

@@ -1,8 +1,8 @@
 // The vocabulary every kind of tokenizer has: spellings, types, special ids, and the map from
 // spellings to ids.
 //
-// vocab_find_word() finds normal and user-defined tokens only, so no merge of ordinary text can make
-// another: special.c alone turns text into control tokens, and only when the caller asks for it.
+// vocab_find_word() finds normal and user-defined tokens only, so no merge of ordinary text can
+// make another: special.c alone turns text into control tokens, and only when the caller asks.
 // Of tokens with the same spelling the first counts. Strings are borrowed from the file; the arrays
 // are as long as the file's own, so their size is bounded by its size.
 #include "base/log.h"

@@ -7,9 +7,9 @@ usage: gen_texts.py VOCAB_DIR COUNT [SEED] > texts.vec
 One line a string, fields separated by blanks:
   text       UTF-8 with %XX for bytes up to 0x20, '%', 0x7F and those that are not UTF-8
   4 splits   gpt-2, llama-bpe, qwen2, default: the published patterns run by the regex package
-  4 ids      gpt-2, llama-bpe by tokenizers; llama-spm, phi-3 by sentencepiece; models are built from
-             the vocabulary, merges and scores of the .gguf files; no special tokens; '----' for
-             texts that are not UTF-8, which those packages do not take
+  4 ids      gpt-2, llama-bpe by tokenizers; llama-spm, phi-3 by sentencepiece; models are built of
+             vocabulary, merges and scores of the .gguf files; no special tokens; '----' for texts
+             that are not UTF-8, which those packages do not take
 Splits and ids are given as hashes: FNV-1a over 32-bit little-endian numbers (word lengths in bytes,
 ids), its upper 24 bits in base64.
 
@@ -40,12 +40,15 @@ POOLS = [
     ["don't", "we'll", "I'M", "it's", "''s", "hello", " world", " the", " The", "quick"],
     [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", "        "],
     "0123456789", ["12", "123", "1234", "٣٤", "१२", "Ⅷ", "½", "²", "１２"],
-    "éßñüÅøœǅʰˢªº", "абвгдЖЗИ", "αβγΔΘ", "אבגד", "ابتث", "अआइकि", "กขคงำ", "漢字仮名交じり文", "한국어",
+    "éßñüÅøœǅʰˢªº", "абвгдЖЗИ", "αβγΔΘ", "אבגד", "ابتث", "अआइकि", "กขคงำ",
+    "漢字仮名交じり文", "한국어",
     "\u0301\u0308\u093f\u0e31\u20dd\ufe0f\u200d", "😀🚀👍🏽🇩🇪🦙", ".,;:!?()[]{}<>-_=+*/\\|@#$%^&~`\"",
     "«»„“”‘’…—–・。、「」￥€©®™∑√≠", "\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u0085",
-    "\x00\x1b\x1c\x1f\x7f\u00ad\u200b\ufeff\ue000", ["https://", "==", "...", "#include", "C++", "ſ", "K"],
+    "\x00\x1b\x1c\x1f\x7f\u00ad\u200b\ufeff\ue000",
+    ["https://", "==", "...", "#include", "C++", "ſ", "K"],
 ]
-ASSIGNED = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
+ASSIGNED = [chr(cp) for cp in range(0x110000)
+            if unicodedata.category(chr(cp)) not in ("Cn", "Cs", "Co")]
 
 
 def random_text(rng):
