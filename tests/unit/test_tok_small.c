@@ -93,6 +93,10 @@ static void test_bpe_merges(void **state)
     check_encoding(m.t, "hello'shello", PLAIN, "hello ' s hello");
     assert_string_equal(tok_kind_name(m.t), "gpt2/gpt-2");
     close_vocab(&m);
+    vocab.merge[vocab.n_merges++] = vocab.merge[0]; // a second mention changes nothing
+    open_good(&m);
+    check_encoding(m.t, "llo", PLAIN, "llo");
+    close_vocab(&m);
 }
 
 static void test_special_tokens(void **state)
@@ -235,8 +239,11 @@ static void test_words_equal_whole(void **state)
     tok_ids a = {0}, b = {0};
     test_vocab_spm(&vocab);
     open_good(&words);
+    test_vocab_add(&vocab, "\u2581q", 90, TOK_NORMAL);
     test_vocab_add(&vocab, "q\u2581q", 100, TOK_NORMAL);
     open_good(&whole);
+    check_encoding(whole.t, "q q", PLAIN, "\u2581q \u2581q"); // from the left, so none is left over
+    check_encoding(whole.t, "oq q", PLAIN, "\u2581 o q\u2581q");
     rng_seed(&r, 11);
     for (int i = 0; i < 5000; i++) {
         str text = random_text(&r, room, sizeof room);
