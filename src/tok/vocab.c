@@ -39,8 +39,8 @@ static hearth_status read_texts(tok *t, const gguf *g, hearth_err *err)
                         LIMIT_VOCAB);
     }
     t->n = (int32_t)kv->n;
-    t->text = arena_new(&t->mem, str, kv->n);
-    t->attr = arena_new(&t->mem, uint8_t, kv->n);
+    t->text = arena_new(&t->mem, str, (size_t)t->n);
+    t->attr = arena_new(&t->mem, uint8_t, (size_t)t->n);
     if (!t->text || !t->attr) return err_fail(err, HEARTH_E_NOMEM, "'%s': no memory", key);
     size_t offset = 0;
     for (int32_t i = 0; i < t->n; i++) {

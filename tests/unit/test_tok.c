@@ -112,6 +112,32 @@ static void check_ids(const tok *t, str text, tok_options o, const int32_t *expe
     tok_ids_release(&ids);
 }
 
+// Tokenizers that are not supported are refused by the name that the file gives.
+static void check_refused(const char *file, const char *name)
+{
+    char path[512];
+    size_t n = 0;
+    hearth_err err = ERR_INIT;
+    gguf *g;
+    tok *t;
+    if (!test_data_path(file, path, sizeof path)) skip();
+    unsigned char *bytes = test_read_file(path, &n);
+    gguf_bytes part = {file, bytes, n};
+    assert_int_equal(gguf_open(&part, 1, &g, &err), HEARTH_OK);
+    assert_int_equal(tok_open(g, &t, &err), HEARTH_E_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, name));
+    gguf_close(g);
+    free(bytes);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    check_refused("tokenizers/bert-bge.gguf", "'bert'");
+    check_refused("tokenizers/deepseek-llm.gguf", "'deepseek-llm'");
+    check_refused("tokenizers/starcoder.gguf", "'starcoder'");
+}
+
 // The ids that llama2.c prints for this model's usual prompt.
 static void test_stories(void **state)
 {
@@ -136,6 +162,7 @@ int main(void)
         cmocka_unit_test(test_vectors_gpt_2),
         cmocka_unit_test(test_vectors_mpt),
         cmocka_unit_test(test_vectors_llama_bpe),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
