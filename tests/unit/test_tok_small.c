@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "os/os.h"
 #include "support/vocab_file.h"
 #include "tok/tok.h"
 
@@ -316,6 +317,42 @@ static void test_heap_equals_slow(void **state)
     close_vocab(&m);
 }
 
+typedef struct worker { const tok *t; os_thread *thread; uint64_t sum; } worker;
+
+static void encode_many(void *ctx)
+{
+    worker *w = ctx;
+    rng r;
+    char room[256];
+    tok_ids ids = {0};
+    rng_seed(&r, 13);
+    for (int i = 0; i < 300; i++) {
+        str text = random_text(&r, room, sizeof room);
+        ids.n = 0;
+        if (tok_encode(w->t, text, PLAIN, &ids, NULL) != HEARTH_OK) w->sum = 0;
+        for (size_t k = 0; k < ids.n; k++) w->sum = w->sum * 31 + (uint64_t)ids.id[k];
+    }
+    tok_ids_release(&ids);
+}
+
+// For the thread sanitizer: one tokenizer, several threads, the same ids.
+static void test_threads(void **state)
+{
+    (void)state;
+    if (!os_has_threads()) skip();
+    model m;
+    test_vocab_bpe(&vocab, "qwen2");
+    open_good(&m);
+    worker w[4] = {0};
+    for (size_t i = 0; i < COUNTOF(w); i++) {
+        w[i].t = m.t;
+        assert_int_equal(os_thread_start(encode_many, &w[i], &w[i].thread, NULL), HEARTH_OK);
+    }
+    for (size_t i = 0; i < COUNTOF(w); i++) os_thread_join(w[i].thread);
+    for (size_t i = 1; i < COUNTOF(w); i++) assert_true(w[i].sum == w[0].sum && w[0].sum != 0);
+    close_vocab(&m);
+}
+
 static void check_refused(hearth_status status, const char *message)
 {
     model m;
@@ -458,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_words_equal_whole),
         cmocka_unit_test(test_heap_equals_slow),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_odd_vocabularies),
         cmocka_unit_test(test_long_text),
