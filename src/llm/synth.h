@@ -16,8 +16,10 @@ typedef struct synth_shape {
 const synth_shape *synth_find(const char *name);
 const synth_shape *synth_shape_at(size_t i);
 // A complete GGUF in memory (mem_alloc, MEM_WEIGHTS; the caller frees with mem_free). `mix` is a type
-// name (F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q6_K) or "Q4_K_M". The vocabulary is 256 byte tokens, a few
-// control tokens and fillers, so that any text can be encoded.
+// name (F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q6_K) or "Q4_K_M"; where a row is no multiple of 256,
+// Q8_0 stands in for Q4_K and Q6_K. The same seed gives the same bytes everywhere. The vocabulary is
+// <unk> <s> </s>, 256 byte tokens, U+2581 and fillers that no text encodes to, so that any text can
+// be encoded.
 hearth_status synth_make(const synth_shape *s, const char *mix, uint64_t seed, uint8_t **out,
                          size_t *n, hearth_err *err);
 
