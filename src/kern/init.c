@@ -22,6 +22,8 @@ static void fill_native(kern *k, unsigned cpu)
     kern_fill_vec_avx512(k);
     k->cpu |= CPU_AVX512;
     if (!(cpu & CPU_AVX512_VNNI)) return;
+    kern_fill_quant32_vnni(k);
+    kern_fill_quantk_vnni(k);
     k->cpu |= CPU_AVX512_VNNI;
 }
 #else

@@ -19,6 +19,7 @@ void kern_fill_quant_avx2(kern *k);
 // CPU_AVX512
 void kern_fill_vec_avx512(kern *k);
 // CPU_AVX512_VNNI
-void kern_fill_quant_vnni(kern *k);
+void kern_fill_quant32_vnni(kern *k);
+void kern_fill_quantk_vnni(kern *k);
 
 #endif
