@@ -39,6 +39,9 @@
 
 // --- engine protocol ----------------------------------------------------------------------------
 #define LIMIT_WIRE_MESSAGE (1u << 24)    // 16 MB; larger payloads go through shared memory
+#define LIMIT_PATH 4096                  // a model's name; what Linux allows
+#define LIMIT_WIRE_BULK (UINT64_C(1) << 32) // text, ids or JSON of one call, in many messages
+#define LIMIT_SHARED (UINT64_C(1) << 42) // one block of shared memory; 4 TB, above any machine
 
 // --- command line -------------------------------------------------------------------------------
 #define LIMIT_STDIN (1u << 30)           // a prompt of 1 GB is a mistake

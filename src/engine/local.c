@@ -1,0 +1,407 @@
+// The engine in this process: opening, sessions and calls.
+//
+// One context serves all sessions; each holds one of its sequences. A step that llm_cancel() stopped
+// for another session's sake is simply run again: steps are all or nothing. So engine_cancel() may
+// hit the wrong step by a race, and nobody notices.
+//
+// With metadata_only a model that cannot be computed can still be shown: the errors of tokenizer and
+// weights are kept for the calls that need them.
+#include "engine/local.h"
+
+#include <string.h>
+
+#include "defs/limits.h"
+
+static engine_local *as_local(engine *e)
+{
+    return (engine_local *)e;
+}
+
+// --- open and close -----------------------------------------------------------------------------
+
+llm_ctx_options local_ctx_options(const engine_local *e)
+{
+    int64_t most = llm_model_config(e->model)->n_ctx_train;
+    if (most < 1 || most > ENGINE_DEFAULT_CTX) most = ENGINE_DEFAULT_CTX;
+    llm_ctx_options o;
+    llm_ctx_options_default(&o);
+    o.n_ctx = e->o.n_ctx > 0 ? e->o.n_ctx : most;
+    o.n_seq = e->o.n_seq;
+    o.n_batch = e->o.n_batch;
+    o.n_logits = e->o.n_logits;
+    o.type_k = e->o.type_k;
+    o.type_v = e->o.type_v;
+    return o;
+}
+
+static hearth_status check_memory(const engine_local *e, const llm_plan *p, hearth_err *err)
+{
+    char need[16], weights[16], cache[16], scratch[16], limit[16];
+    if (e->o.memory_limit == 0 || p->total_bytes <= e->o.memory_limit) return HEARTH_OK;
+    format_bytes(p->total_bytes, need);
+    format_bytes(p->weights_bytes + p->model_bytes, weights);
+    format_bytes(p->cache_bytes, cache);
+    format_bytes(p->scratch_bytes, scratch);
+    return err_fail(err, HEARTH_E_LIMIT, "needs %s (weights %s, cache %s, scratch %s), the memory "
+                    "limit is %s", need, weights, cache, scratch,
+                    format_bytes(e->o.memory_limit, limit));
+}
+
+static hearth_status open_model(engine_local *e, hearth_err *err)
+{
+    int n_threads = e->o.n_threads > 0 ? e->o.n_threads : int_min(os_cpu_count(), LIMIT_THREADS);
+    if (e->o.metadata_only) n_threads = 1;
+    HEARTH_TRY(dev_cpu_open(n_threads, e->o.cpu, &e->d, err));
+    llm_model_options all = {0};
+    HEARTH_TRY(llm_model_open(e->src.g, e->d, &all, &e->model, err));
+    int64_t n_vocab = llm_model_config(e->model)->n_vocab;
+    e->base.info.n_threads = n_threads;
+    if (!e->t || tok_count(e->t) <= n_vocab) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_FORMAT, "the tokenizer has %d tokens, the model computes %lld",
+                    tok_count(e->t), (long long)n_vocab);
+}
+
+static hearth_status open_ctx(engine_local *e, hearth_err *err)
+{
+    llm_ctx_options o = local_ctx_options(e);
+    HEARTH_TRY(llm_make_plan(e->model, &o, &e->base.info.plan, err));
+    if (e->o.metadata_only) return HEARTH_OK;
+    HEARTH_TRY(check_memory(e, &e->base.info.plan, err));
+    HEARTH_TRY(llm_ctx_create(e->model, &o, &e->ctx, err));
+    e->slots = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_seq, sizeof *e->slots);
+    return e->slots ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "sessions: out of memory");
+}
+
+// Says whether opening goes on without what failed; its error is kept.
+static bool may_do_without(const engine_local *e, hearth_status status, hearth_err *kept,
+                           hearth_err *err)
+{
+    if (status == HEARTH_OK) return true;
+    if (e->o.metadata_only && status != HEARTH_E_NOMEM) return true;
+    if (err && err->status == HEARTH_OK) *err = *kept;
+    return false;
+}
+
+static hearth_status open_parts(engine_local *e, const char *name, hearth_err *err)
+{
+    HEARTH_TRY(source_open(name, &e->src, err));
+    hearth_status status = tok_open(e->src.g, &e->t, &e->t_err);
+    if (!may_do_without(e, status, &e->t_err, err)) return status;
+    status = open_model(e, &e->model_err);
+    if (status == HEARTH_OK) status = open_ctx(e, &e->model_err);
+    if (status != HEARTH_OK && e->o.metadata_only) {
+        llm_model_close(e->model);
+        e->model = NULL;
+    }
+    return may_do_without(e, status, &e->model_err, err) ? HEARTH_OK : status;
+}
+
+static void close_slot(local_slot *slot)
+{
+    generate_free(slot->running);
+    session_free(slot->session);
+    slot->running = NULL;
+    slot->session = NULL;
+    slot->id = 0;
+}
+
+static void close_local(engine *base)
+{
+    engine_local *e = as_local(base);
+    for (int i = 0; e->slots && i < e->o.n_seq; i++) close_slot(&e->slots[i]);
+    mem_free(e->slots);
+    llm_ctx_free(e->ctx);
+    llm_model_close(e->model);
+    dev_close(e->d);
+    tok_free(e->t);
+    source_close(&e->src);
+    mem_free(e);
+}
+
+// --- metadata -----------------------------------------------------------------------------------
+
+static hearth_status plan_local(engine *base, const llm_ctx_options *o, llm_plan *out,
+                                hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    if (!e->model) return err_fail(err, e->model_err.status, "%s", e->model_err.msg);
+    llm_ctx_options used = local_ctx_options(e);
+    if (o->n_ctx > 0) used.n_ctx = o->n_ctx;
+    if (o->n_seq > 0) used.n_seq = o->n_seq;
+    if (o->n_batch > 0) used.n_batch = o->n_batch;
+    if (o->n_logits > 0) used.n_logits = o->n_logits;
+    // A zeroed type is DTYPE_F32; both zero is what an empty struct says.
+    if (o->n_ctx > 0 || o->type_k != 0 || o->type_v != 0) {
+        used.type_k = o->type_k;
+        used.type_v = o->type_v;
+    }
+    return llm_make_plan(e->model, &used, out, err);
+}
+
+static hearth_status check_tokenizer(const engine_local *e, hearth_err *err)
+{
+    if (e->t) return HEARTH_OK;
+    return err_fail(err, e->t_err.status, "%s", e->t_err.msg);
+}
+
+static hearth_status tokenize_local(engine *base, str text, tok_options o, tok_ids *out,
+                                    hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    HEARTH_TRY(check_tokenizer(e, err));
+    return tok_encode(e->t, text, o, out, err);
+}
+
+static hearth_status detokenize_local(engine *base, const int32_t *ids, size_t n, bool special,
+                                      buf *out, hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    HEARTH_TRY(check_tokenizer(e, err));
+    size_t n_before = out->n;
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] < 0 || ids[i] >= tok_count(e->t)) {
+            out->n = n_before;
+            return err_fail(err, HEARTH_E_ARG, "token %d, expected 0 to %d", ids[i],
+                            tok_count(e->t) - 1);
+        }
+        hearth_status status = tok_decode_one(e->t, ids[i], special, out->n == n_before, out);
+        if (status == HEARTH_OK) continue;
+        out->n = n_before;
+        return err_fail(err, status, "text: %s", err_status_name(status));
+    }
+    return HEARTH_OK;
+}
+
+// --- sessions -----------------------------------------------------------------------------------
+
+static hearth_status check_ctx(const engine_local *e, hearth_err *err)
+{
+    if (e->ctx) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_STATE, "the model is open for its metadata only");
+}
+
+static hearth_status find_slot(engine_local *e, engine_session s, local_slot **out, hearth_err *err)
+{
+    HEARTH_TRY(check_ctx(e, err));
+    for (int i = 0; s != 0 && i < e->o.n_seq; i++) {
+        if (e->slots[i].id != s) continue;
+        *out = &e->slots[i];
+        return HEARTH_OK;
+    }
+    return err_fail(err, HEARTH_E_ARG, "there is no session %u", s);
+}
+
+static hearth_status open_session(engine *base, engine_session *out, hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    local_slot *slot = NULL;
+    HEARTH_TRY(check_ctx(e, err));
+    for (int i = 0; !slot && i < e->o.n_seq; i++)
+        if (e->slots[i].id == 0) slot = &e->slots[i];
+    if (!slot || e->n_opened == UINT32_MAX)
+        return err_fail(err, HEARTH_E_LIMIT, "all %d sessions are in use", e->o.n_seq);
+    HEARTH_TRY(session_create(e->ctx, &slot->session, err));
+    atomic_store(&slot->cancel, 0);
+    *out = ++e->n_opened;
+    slot->id = *out;
+    return HEARTH_OK;
+}
+
+static void close_session(engine *base, engine_session s)
+{
+    local_slot *slot;
+    if (find_slot(as_local(base), s, &slot, NULL) == HEARTH_OK) close_slot(slot);
+}
+
+hearth_status engine_local_export_bytes(engine *base, engine_session s, size_t *out, hearth_err *err)
+{
+    local_slot *slot;
+    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    *out = session_export_bytes(slot->session);
+    return HEARTH_OK;
+}
+
+hearth_status engine_local_export_to(engine *base, engine_session s, void *out, size_t n,
+                                     hearth_err *err)
+{
+    local_slot *slot;
+    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    return session_export(slot->session, out, n, err);
+}
+
+static hearth_status export_session(engine *base, engine_session s, buf *out, hearth_err *err)
+{
+    size_t n = 0;
+    HEARTH_TRY(engine_local_export_bytes(base, s, &n, err));
+    hearth_status status = buf_reserve(out, n);
+    if (status != HEARTH_OK) return err_fail(err, status, "a session of %zu bytes has no room", n);
+    HEARTH_TRY(engine_local_export_to(base, s, out->p + out->n, n, err));
+    out->n += n;
+    out->p[out->n] = 0;
+    return HEARTH_OK;
+}
+
+static hearth_status import_session(engine *base, engine_session s, const void *p, size_t n,
+                                    hearth_err *err)
+{
+    local_slot *slot;
+    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    generate_free(slot->running);
+    slot->running = NULL;
+    return session_import(slot->session, p, n, err);
+}
+
+// --- generation ---------------------------------------------------------------------------------
+
+static hearth_status start_local(engine *base, engine_session s, const int32_t *prompt, int64_t n,
+                                 const generate_options *o, hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    local_slot *slot;
+    generation *g = NULL;
+    HEARTH_TRY(find_slot(e, s, &slot, err));
+    HEARTH_TRY(generate_start(slot->session, e->t, prompt, n, o, &g, err));
+    generate_free(slot->running);
+    slot->running = g;
+    atomic_store(&slot->cancel, 0);
+    return HEARTH_OK;
+}
+
+static hearth_status advance(const engine_local *e, generation *g, engine_event *out,
+                             hearth_err *err)
+{
+    bool more = false;
+    if (generate_get_stats(g)->n_generated == 0)
+        HEARTH_TRY(generate_prompt(g, e->o.n_batch, &more, &out->prompt_done, &out->prompt_total,
+                                   err));
+    if (more) return HEARTH_OK;
+    out->prompt_done = out->prompt_total = 0;
+    return generate_next(g, &out->gen, err);
+}
+
+// One try. `computing` is set before `cancel` is read, and engine_cancel() writes `cancel` before it
+// reads `computing`: one of the two sees the other.
+static hearth_status try_advance(engine_local *e, local_slot *slot, engine_event *out,
+                                 hearth_err *err)
+{
+    atomic_store(&e->computing, slot->id);
+    if (atomic_load(&slot->cancel) == slot->id) generate_cancel(slot->running);
+    hearth_status status = advance(e, slot->running, out, err);
+    atomic_store(&e->computing, 0);
+    if (status == HEARTH_E_CANCELED) llm_cancel_clear(e->ctx);
+    return status;
+}
+
+static hearth_status next_local(engine *base, engine_session s, engine_event *out, hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    local_slot *slot;
+    HEARTH_TRY(find_slot(e, s, &slot, err));
+    if (!slot->running) return err_fail(err, HEARTH_E_STATE, "session %u generates nothing", s);
+    hearth_status status;
+    do {
+        hearth_err own = ERR_INIT;
+        status = try_advance(e, slot, out, &own);
+        if (status != HEARTH_OK && status != HEARTH_E_CANCELED && err && err->status == HEARTH_OK)
+            *err = own;
+    } while (status == HEARTH_E_CANCELED && !atomic_load(&e->stopping));
+    out->stats = *generate_get_stats(slot->running);
+    return status;
+}
+
+static void cancel_local(engine *base, engine_session s)
+{
+    engine_local *e = as_local(base);
+    if (!e->slots || s == 0) return;
+    for (int i = 0; i < e->o.n_seq; i++)
+        if (e->slots[i].id == s) atomic_store(&e->slots[i].cancel, s);
+    if (atomic_load(&e->computing) == s) llm_cancel(e->ctx);
+}
+
+void engine_local_interrupt(engine *base)
+{
+    engine_local *e = as_local(base);
+    atomic_store(&e->stopping, true);
+    if (e->ctx) llm_cancel(e->ctx);
+}
+
+// --- logits -------------------------------------------------------------------------------------
+
+static hearth_status step_logits(engine_local *e, llm_ctx *ctx, llm_seq seq, llm_row *rows,
+                                 const int32_t *ids, int64_t n, int batch, float *out,
+                                 hearth_err *err)
+{
+    size_t n_vocab = (size_t)e->base.info.n_vocab;
+    for (int64_t at = 0; at < n; at += batch) {
+        int n_rows = (int)i64_min(batch, n - at);
+        if (atomic_load(&e->stopping)) return err_fail(err, HEARTH_E_CANCELED, "canceled");
+        for (int i = 0; i < n_rows; i++)
+            rows[i] = (llm_row){.seq = seq, .pos = (int32_t)(at + i), .token = ids[at + i],
+                                .want = LLM_WANT_LOGITS};
+        HEARTH_TRY(llm_step(ctx, rows, n_rows, err));
+        for (int i = 0; i < n_rows; i++)
+            memcpy(out + (size_t)(at + i) * n_vocab, llm_logits(ctx, i), n_vocab * sizeof *out);
+    }
+    return HEARTH_OK;
+}
+
+// A context of its own: as long as the input, every row of a batch may have logits, and sessions are
+// not disturbed.
+static hearth_status logits_local(engine *base, const int32_t *ids, int64_t n, int batch, float *out,
+                                  hearth_err *err)
+{
+    engine_local *e = as_local(base);
+    HEARTH_TRY(check_ctx(e, err));
+    llm_ctx_options o = local_ctx_options(e);
+    batch = (int)i64_min(batch, n);
+    o.n_ctx = n;
+    o.n_seq = 1;
+    o.n_batch = o.n_logits = batch;
+    llm_plan plan;
+    llm_ctx *ctx = NULL;
+    llm_row *rows = NULL;
+    llm_seq seq;
+    HEARTH_TRY(llm_make_plan(e->model, &o, &plan, err));
+    HEARTH_TRY(check_memory(e, &plan, err));
+    hearth_status status = llm_ctx_create(e->model, &o, &ctx, err);
+    if (status != HEARTH_OK) goto out;
+    status = llm_seq_new(ctx, &seq, err);
+    if (status != HEARTH_OK) goto out;
+    rows = mem_alloc_zero(MEM_SCRATCH, (size_t)batch, sizeof *rows);
+    if (rows) status = step_logits(e, ctx, seq, rows, ids, n, batch, out, err);
+    else status = err_fail(err, HEARTH_E_NOMEM, "logits: out of memory");
+out:
+    mem_free(rows);
+    llm_ctx_free(ctx);
+    return status;
+}
+
+static const engine_ops local_ops = {
+    .close = close_local, .describe = local_describe, .plan = plan_local,
+    .tokenize = tokenize_local, .detokenize = detokenize_local, .session_open = open_session,
+    .session_close = close_session, .session_export = export_session,
+    .session_import = import_session, .start = start_local, .next = next_local,
+    .cancel = cancel_local, .logits = logits_local,
+};
+
+hearth_status engine_local_open(const char *name, const engine_options *o, engine **out,
+                                hearth_err *err)
+{
+    *out = NULL;
+    uint64_t begin = os_now_ns();
+    engine_local *e = mem_alloc_zero(MEM_MISC, 1, sizeof *e);
+    if (!e) return err_fail(err, HEARTH_E_NOMEM, "%s: out of memory", name);
+    e->base.ops = &local_ops;
+    e->o = *o;
+    hearth_status status = os_mutex_create(&e->base.lock, err);
+    if (status == HEARTH_OK) status = open_parts(e, name, err);
+    if (status != HEARTH_OK) {
+        source_blame(&e->src, name, err);
+        engine_close(&e->base);
+        return status;
+    }
+    local_fill_info(e, name);
+    e->base.info.load_ns = os_now_ns() - begin;
+    *out = &e->base;
+    return HEARTH_OK;
+}
