@@ -138,17 +138,37 @@ static hearth_status copy_prompt(generation *g, const int32_t *prompt, int64_t n
     return HEARTH_OK;
 }
 
-static hearth_status check_options(const generate_options *o, int64_t n, hearth_err *err)
+static hearth_status check_range(const char *name, int64_t x, int64_t low, int64_t high,
+                                 hearth_err *err)
 {
-    if (n < 1 || n > LIMIT_CONTEXT)
-        return err_fail(err, HEARTH_E_ARG, "prompt of %lld tokens, expected 1 to %d", (long long)n,
-                        LIMIT_CONTEXT);
-    if (o->n_predict < -1)
-        return err_fail(err, HEARTH_E_ARG, "n_predict: %lld is below -1", (long long)o->n_predict);
-    if (o->n_logprobs < 0 || o->n_logprobs > GENERATE_TOP_MAX)
-        return err_fail(err, HEARTH_E_ARG, "n_logprobs: %d is not in [0, %d]", o->n_logprobs,
-                        GENERATE_TOP_MAX);
+    if (x >= low && x <= high) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "%s: %lld is not in [%lld, %lld]", name, (long long)x,
+                    (long long)low, (long long)high);
+}
+
+static hearth_status check_texts(const char *name, const str *text, size_t n, hearth_err *err)
+{
+    if (n > LIMIT_STOP_STRINGS)
+        return err_fail(err, HEARTH_E_LIMIT, "%zu %ss, at most %d", n, name, LIMIT_STOP_STRINGS);
+    for (size_t i = 0; i < n; i++) {
+        if (text[i].n == 0) return err_fail(err, HEARTH_E_ARG, "%s %zu is empty", name, i + 1);
+        if (text[i].n > LIMIT_STOP_BYTES)
+            return err_fail(err, HEARTH_E_LIMIT, "%s %zu has %zu bytes, at most %d", name, i + 1,
+                            text[i].n, LIMIT_STOP_BYTES);
+    }
     return HEARTH_OK;
+}
+
+hearth_status generate_options_check(const generate_options *o, hearth_err *err)
+{
+    HEARTH_TRY(check_range("n_predict", o->n_predict, -1, INT64_MAX, err));
+    HEARTH_TRY(check_range("n_logprobs", o->n_logprobs, 0, GENERATE_TOP_MAX, err));
+    HEARTH_TRY(check_range("number of samplers", o->sampling.n_order, 0, SAMPLER_STAGE_COUNT, err));
+    HEARTH_TRY(check_texts("stop string", o->stop, o->n_stop, err));
+    HEARTH_TRY(check_texts("dry sequence breaker", o->dry_breakers, o->n_dry_breakers, err));
+    if (o->sampling.n_bias <= LIMIT_LOGIT_BIAS) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_LIMIT, "logit_bias: %zu entries, at most %d", o->sampling.n_bias,
+                    LIMIT_LOGIT_BIAS);
 }
 
 static hearth_status fill_generation(generation *g, const int32_t *prompt, int64_t n,
@@ -170,7 +190,8 @@ hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt
                              const generate_options *o, generation **out, hearth_err *err)
 {
     *out = NULL;
-    HEARTH_TRY(check_options(o, n, err));
+    HEARTH_TRY(generate_options_check(o, err));
+    HEARTH_TRY(check_range("tokens of the prompt", n, 1, LIMIT_CONTEXT, err));
     generation *g = mem_alloc_zero(MEM_MISC, 1, sizeof *g);
     if (!g) return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
     g->session = s;

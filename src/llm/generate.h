@@ -23,6 +23,8 @@ typedef struct generate_options {
     int n_logprobs;         // 0: none; else the chosen token's and the n best ones' per token
 } generate_options;
 void generate_options_default(generate_options *o);
+// Counts and lengths; what depends on the model is checked by generate_start(), which calls this too.
+hearth_status generate_options_check(const generate_options *o, hearth_err *err);
 
 enum { GENERATE_TOP_MAX = 20 };
 typedef struct generate_event {

@@ -14,25 +14,12 @@ static str get_stop(const stop_filter *f, size_t i)
     return (str){f->all.p + begin, f->end[i] - begin};
 }
 
-static hearth_status check_stops(const str *stop, size_t n, hearth_err *err)
-{
-    if (n > LIMIT_STOP_STRINGS)
-        return err_fail(err, HEARTH_E_LIMIT, "%zu stop strings, at most %d", n, LIMIT_STOP_STRINGS);
-    for (size_t i = 0; i < n; i++) {
-        if (stop[i].n == 0) return err_fail(err, HEARTH_E_ARG, "stop string %zu is empty", i + 1);
-        if (stop[i].n > LIMIT_STOP_BYTES)
-            return err_fail(err, HEARTH_E_LIMIT, "stop string %zu has %zu bytes, at most %d", i + 1,
-                            stop[i].n, LIMIT_STOP_BYTES);
-    }
-    return HEARTH_OK;
-}
-
 hearth_status stop_open(stop_filter *f, const str *stop, size_t n, hearth_err *err)
 {
     *f = (stop_filter){0};
     buf_init(&f->held, MEM_MISC, HELD_MAX);
     buf_init(&f->all, MEM_MISC, (size_t)LIMIT_STOP_STRINGS * LIMIT_STOP_BYTES);
-    HEARTH_TRY(check_stops(stop, n, err));
+    ASSERT(n <= LIMIT_STOP_STRINGS);
     bool ok = buf_reserve(&f->held, HELD_FIRST) == HEARTH_OK;
     if (n > 0) ok = ok && (f->end = mem_alloc_zero(MEM_MISC, n, sizeof *f->end)) != NULL;
     for (; ok && f->n < n; f->n++) {

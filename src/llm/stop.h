@@ -14,7 +14,7 @@ typedef struct stop_filter {
     size_t n;
 } stop_filter;
 
-// Copies the strings. On failure nothing needs to be released.
+// Copies the strings (none empty, LIMIT_STOP_STRINGS of LIMIT_STOP_BYTES at most). On failure nothing needs to be released.
 hearth_status stop_open(stop_filter *f, const str *stop, size_t n, hearth_err *err);
 void stop_close(stop_filter *f);
 // Looks at f->held (append to it before), moves what may be shown to the end of `out`. *hit: a stop
