@@ -63,18 +63,18 @@ static int print_spellings(cli *c, const opt *o)
     return SPELLING_COLUMN + n;
 }
 
+// The range is left out where its upper end only guards against mistakes.
 static void append_details(const opt *o, buf *b)
 {
+    enum { RANGE_MAX = 1 << 20 };
     char range[64];
+    bool has_default = o->def && o->kind != OPT_FLAG;
+    bool has_range = *opt_range_text(o, range) && o->max < RANGE_MAX;
     buf_printf(b, "%s", o->help);
-    opt_range_text(o, range);
-    if (o->kind == OPT_CHOICE) {
-        buf_printf(b, " (%s; %s)", o->choices, o->def);
-    } else if (o->def && o->kind != OPT_FLAG && range[0]) {
-        buf_printf(b, " (%s; %s)", o->def, range);
-    } else if (o->def && o->kind != OPT_FLAG) {
-        buf_printf(b, " (%s)", o->def);
-    }
+    if (!has_default && !has_range && !o->choices) return;
+    const char *values = o->choices ? o->choices : has_range ? range : "";
+    buf_printf(b, " [%s%s%s%s]", values, has_default && *values ? "; " : "",
+               has_default ? "default " : "", has_default ? o->def : "");
 }
 
 static void print_option(cli *c, const opt *o)
@@ -216,4 +216,16 @@ hearth_status cmd_help(cli *c, void *args, hearth_err *err)
     }
     buf_release(&name);
     return st;
+}
+
+hearth_status cmd_version(cli *c, void *args, hearth_err *err)
+{
+    (void)err;
+    const plain_args *a = args;
+    if (a->common.json) {
+        out_printf(c, "{\"version\": \"%s\"}\n", HEARTH_VERSION);
+    } else {
+        out_printf(c, "hearth %s\n", HEARTH_VERSION);
+    }
+    return HEARTH_OK;
 }

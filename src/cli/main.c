@@ -100,18 +100,6 @@ static int finish(cli *c, hearth_status st, const hearth_err *err)
     return st == HEARTH_OK ? 0 : report(c, st, err);
 }
 
-hearth_status cmd_version(cli *c, void *args, hearth_err *err)
-{
-    (void)err;
-    const plain_args *a = args;
-    if (a->common.json) {
-        out_printf(c, "{\"version\": \"%s\"}\n", HEARTH_VERSION);
-    } else {
-        out_printf(c, "hearth %s\n", HEARTH_VERSION);
-    }
-    return HEARTH_OK;
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], ENGINE_ROLE_ARG) == 0) return engine_role_main();

@@ -7,6 +7,9 @@
 
 #include "cli/cli.h"
 
+// mandoc wants a date; that of the text, not of the build, so that builds can be reproduced.
+#define MANUAL_DATE "2026-11-20"
+
 static void put_roff(cli *c, str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -144,7 +147,8 @@ static void put_header(cli *c, const cmd *what)
 {
     out_printf(c, ".TH ");
     put_page_name(c, what, true);
-    out_printf(c, " 1 \"\" \"hearth %s\" \"hearth manual\"\n.SH NAME\n", HEARTH_VERSION);
+    out_printf(c, " 1 %s \"hearth %s\" \"hearth manual\"\n.SH NAME\n", MANUAL_DATE,
+               HEARTH_VERSION);
     put_page_name(c, what, false);
     out_printf(c, " \\- %s\n", what ? what->summary : "run AI models on this machine");
     put_section(c, "SYNOPSIS");

@@ -67,11 +67,7 @@ const char *opt_range_text(const opt *o, char out[64])
     bool is_number = o->kind == OPT_INT || o->kind == OPT_I64 || o->kind == OPT_F32;
     out[0] = 0;
     if (!is_number || o->min >= o->max) return out;
-    if (o->max >= 2147483647.0) {
-        snprintf(out, 64, "at least %.10g", o->min);
-    } else {
-        snprintf(out, 64, "%.10g to %.10g", o->min, o->max);
-    }
+    snprintf(out, 64, "%.16g to %.16g", o->min, o->max);
     return out;
 }
 

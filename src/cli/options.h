@@ -82,7 +82,7 @@ void opt_defaults(const cmd *c, void *args);
 // --help the number of words is not checked.
 hearth_status opt_parse(const cmd *c, int argc, const char *const *argv, const char **words,
                         void *args, hearth_err *err);
-// "0.8 to 2", "at least 1": the range of a numeric row; "" when it has none to speak of.
+// "0 to 100": the range of a numeric row; "" for other kinds.
 const char *opt_range_text(const opt *o, char out[64]);
 // Item i of a choices list as a slice; n == 0 past the end.
 str opt_choice(const opt *o, int i);
