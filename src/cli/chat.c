@@ -1,8 +1,8 @@
 // A conversation on the terminal: lines from a person, answers from the model, and a few commands.
 //
-// There are no chat templates yet, so a line is appended to the text as it is (on a line of its own)
-// and the model goes on from there. Ctrl-C stops an answer and keeps what came; at the prompt it
-// empties the line, and a second one in a row leaves.
+// There are no chat templates yet, so a line is appended to the text as it is (on a line of its
+// own) and the model goes on from there. Ctrl-C stops an answer and keeps what came; at the prompt
+// it empties the line, on an empty line a second one leaves.
 //
 // A saved conversation is the list of tokens and the engine's own export:
 //   "HEARTHCV" | u32 version 1 | u32 n_tokens | i32 token[n_tokens] | export, all little endian
@@ -80,12 +80,13 @@ static hearth_status check_saved(const buf *data, size_t *n_tokens, hearth_err *
         return err_fail(err, HEARTH_E_FORMAT, "is no saved conversation");
     }
     if (get_u32(p + 8) != SAVE_VERSION) {
-        return err_fail(err, HEARTH_E_UNSUPPORTED, "version %u, expected %d", (unsigned)get_u32(p + 8),
-                        SAVE_VERSION);
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "version %u, expected %d",
+                        (unsigned)get_u32(p + 8), SAVE_VERSION);
     }
     *n_tokens = get_u32(p + 12);
     if (*n_tokens > (data->n - SAVE_HEADER_BYTES) / 4) {
-        return err_fail(err, HEARTH_E_FORMAT, "%zu tokens do not fit into %zu bytes", *n_tokens, data->n);
+        return err_fail(err, HEARTH_E_FORMAT, "%zu tokens do not fit into %zu bytes", *n_tokens,
+                        data->n);
     }
     return HEARTH_OK;
 }
@@ -100,8 +101,10 @@ static hearth_status take_saved(talk *t, const buf *data, hearth_err *err)
     hearth_status st = HEARTH_OK;
     for (size_t i = 0; i < n && st == HEARTH_OK; i++) {
         uint32_t id = get_u32(p + 4 * i);
-        if (id >= (uint64_t)n_vocab) st = err_fail(err, HEARTH_E_FORMAT, "token %u is outside the vocabulary", (unsigned)id);
-        if (st == HEARTH_OK) st = push_id(&ids, (int32_t)id, err);
+        st = id < (uint64_t)n_vocab
+                 ? push_id(&ids, (int32_t)id, err)
+                 : err_fail(err, HEARTH_E_FORMAT, "token %u is outside the vocabulary",
+                            (unsigned)id);
     }
     size_t at = SAVE_HEADER_BYTES + 4 * n;
     if (st == HEARTH_OK) st = engine_session_import(t->e, t->s, data->p + at, data->n - at, err);
@@ -240,11 +243,11 @@ static hearth_status converse(talk *t, line_editor *l, hearth_err *err)
     for (;;) {
         str line;
         line_result r = line_read(l, &line);
-        if (r == LINE_INTERRUPTED) {
+        if (r == LINE_INTERRUPTED || r == LINE_ABANDONED) {
             os_interrupt_clear();
-            if (was_interrupted) return HEARTH_OK;
-            was_interrupted = true;
-            note(t->c, "press Ctrl-C again to leave");
+            if (r == LINE_INTERRUPTED && was_interrupted) return HEARTH_OK;
+            was_interrupted = r == LINE_INTERRUPTED;
+            if (was_interrupted) note(t->c, "press Ctrl-C again to leave");
             continue;
         }
         was_interrupted = false;

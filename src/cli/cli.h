@@ -1,12 +1,13 @@
 // What the commands of the program share: streams, colours, files, and the list of commands.
 //
-// A command gets the context, its parsed arguments and an error record; it writes results with out_*
-// (buffered, stdout) and everything else with note_* (stderr). It returns a status: main() prints
-// "error: ..." and picks the exit status (0, 1, 2 for usage, 130 after Ctrl-C). Failures of stdout
-// are sticky and come out of out_flush(), so that printing code needs no checks of its own.
+// A command gets the context, its parsed arguments and an error record; it writes results with
+// out_* (buffered, stdout) and everything else with note() (stderr). It returns a status: main()
+// prints "error: ..." and picks the exit status (0, 1, 2 for usage, 130 after Ctrl-C). Failures of
+// stdout are sticky and come out of out_flush(), so that printing code needs no checks of its own.
 #ifndef HEARTH_CLI_CLI_H
 #define HEARTH_CLI_CLI_H
 
+#include "base/json.h"
 #include "cli/options.h"
 
 struct cli {
@@ -60,7 +61,7 @@ void out_printf(cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 // nobody's file can rewrite the screen.
 void out_text(cli *c, str s);
 hearth_status out_flush(cli *c, hearth_err *err);
-typedef enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_RED, COLOUR_GREEN } colour;
+typedef enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_RED } colour;
 const char *out_colour(const cli *c, colour what); // escape sequence or ""
 const char *err_colour(const cli *c, colour what);
 void note(cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3); // a line on stderr unless --quiet
@@ -70,6 +71,11 @@ void progress_show(cli *c, const char *fmt, ...) ATTR_PRINTF(2, 3);
 void progress_clear(cli *c);
 // Appends s with control bytes and ill-formed UTF-8 as \n, \t, \xNN and with quotes escaped.
 void append_quoted(buf *b, str s);
+// Fields of JSON results.
+void put_text(json_writer *w, const char *key, str v);
+void put_u64(json_writer *w, const char *key, uint64_t v);
+void put_i64(json_writer *w, const char *key, int64_t v);
+void put_f64(json_writer *w, const char *key, double v);
 char *format_count(uint64_t n, char out[16]); // "1.5 B", "260.0 K"
 
 // --- files --------------------------------------------------------------------------------------

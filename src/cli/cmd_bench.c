@@ -1,13 +1,12 @@
 // `hearth bench`: speed of prompt reading and generation, medians of several runs.
 //
-// Each run opens a fresh session, reads the same random prompt and generates greedily without ending
-// at an end token, so that all runs do the same work. One run beforehand is not counted: it brings
-// the weights into memory and the threads into being.
+// Each run opens a fresh session, reads the same random prompt and generates greedily past any end
+// token, so that all runs do the same work. One run beforehand is not counted: it brings the weights
+// into memory and the threads into being.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/rng.h"
 #include "cli/args.h"
 #include "llm/synth.h"
@@ -43,8 +42,8 @@ static hearth_status list_shapes(cli *c)
 {
     for (size_t i = 0; synth_shape_at(i); i++) {
         const synth_shape *s = synth_shape_at(i);
-        out_printf(c, "%-16s %s, %lld layers, width %lld\n", s->name, s->arch, (long long)s->n_layer,
-                   (long long)s->n_embd);
+        out_printf(c, "%-16s %s, %lld layers, width %lld\n", s->name, s->arch,
+                   (long long)s->n_layer, (long long)s->n_embd);
     }
     return HEARTH_OK;
 }
@@ -130,35 +129,23 @@ static void write_runs(json_writer *w, const char *key, const double *v, int n)
     json_write_array_end(w);
 }
 
-static void write_text(json_writer *w, const char *key, const char *v)
-{
-    json_write_key(w, key);
-    json_write_string(w, str_from(v));
-}
-
-static void write_number(json_writer *w, const char *key, double v)
-{
-    json_write_key(w, key);
-    json_write_f64(w, v);
-}
-
 static void print_json(bench *b)
 {
     const engine_info *info = engine_get_info(b->e);
     json_writer w;
     json_write_init(&w, &b->c->out);
     json_write_object(&w);
-    write_text(&w, "model", info->path);
-    write_text(&w, "type", info->file_type);
-    write_text(&w, "cpu", info->cpu);
-    write_number(&w, "bytes", (double)info->plan.weights_bytes);
-    write_number(&w, "threads", info->n_threads);
-    write_number(&w, "n_prompt", b->a->prompt);
-    write_number(&w, "n_gen", b->a->predict);
-    write_number(&w, "load_ms", (double)info->load_ns / 1e6);
-    write_number(&w, "prompt_tps", median(b->prompt_tps, b->n));
-    write_number(&w, "generation_tps", median(b->generation_tps, b->n));
-    write_number(&w, "runs", b->n);
+    put_text(&w, "model", str_from(info->path));
+    put_text(&w, "type", str_from(info->file_type));
+    put_text(&w, "cpu", str_from(info->cpu));
+    put_u64(&w, "bytes", info->plan.weights_bytes);
+    put_i64(&w, "threads", info->n_threads);
+    put_i64(&w, "n_prompt", b->a->prompt);
+    put_i64(&w, "n_gen", b->a->predict);
+    put_f64(&w, "load_ms", (double)info->load_ns / 1e6);
+    put_f64(&w, "prompt_tps", median(b->prompt_tps, b->n));
+    put_f64(&w, "generation_tps", median(b->generation_tps, b->n));
+    put_i64(&w, "runs", b->n);
     write_runs(&w, "prompt_tps_runs", b->prompt_tps, b->n);
     write_runs(&w, "generation_tps_runs", b->generation_tps, b->n);
     json_write_object_end(&w);
@@ -182,12 +169,13 @@ static void print_text(bench *b)
     cli *c = b->c;
     char size[16];
     out_printf(c, "model       %s\n", info->path);
-    out_printf(c, "weights     %s, %s\n", format_bytes(info->plan.weights_bytes, size), info->file_type);
+    out_printf(c, "weights     %s, %s\n", format_bytes(info->plan.weights_bytes, size),
+               info->file_type);
     out_printf(c, "processor   %d thread%s, %s\n", info->n_threads, info->n_threads == 1 ? "" : "s",
                info->cpu);
     out_printf(c, "loading     %10.1f ms\n", (double)info->load_ns / 1e6);
-    out_printf(c, "prompt      %10.1f tokens/s  +- %.1f %%  (%d tokens)\n", median(b->prompt_tps, b->n),
-               spread(b->prompt_tps, b->n), b->a->prompt);
+    out_printf(c, "prompt      %10.1f tokens/s  +- %.1f %%  (%d tokens)\n",
+               median(b->prompt_tps, b->n), spread(b->prompt_tps, b->n), b->a->prompt);
     out_printf(c, "generation  %10.1f tokens/s  +- %.1f %%  (%d tokens)\n",
                median(b->generation_tps, b->n), spread(b->generation_tps, b->n), b->a->predict);
 }

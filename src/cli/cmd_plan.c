@@ -1,7 +1,6 @@
 // `hearth plan`: the exact bytes that a model and a context take, before anything is loaded.
 #include <stdio.h>
 
-#include "base/json.h"
 #include "cli/args.h"
 #include "os/os.h"
 
@@ -23,8 +22,8 @@ static void print_row(cli *c, const char *name, uint64_t bytes)
     out_printf(c, "%-10s %16llu  %s\n", name, (unsigned long long)bytes, format_bytes(bytes, size));
 }
 
-static void print_text(cli *c, const engine_info *info, const plan_args *a, const llm_ctx_options *o,
-                       const llm_plan *p)
+static void print_text(cli *c, const engine_info *info, const plan_args *a,
+                       const llm_ctx_options *o, const llm_plan *p)
 {
     memory m = judge(a, p);
     char need[16], have[16];
@@ -46,33 +45,25 @@ static void print_text(cli *c, const engine_info *info, const plan_args *a, cons
     }
 }
 
-static void write_u64(json_writer *w, const char *key, uint64_t v)
-{
-    json_write_key(w, key);
-    json_write_u64(w, v);
-}
-
-static void print_json(cli *c, const engine_info *info, const plan_args *a, const llm_ctx_options *o,
-                       const llm_plan *p)
+static void print_json(cli *c, const engine_info *info, const plan_args *a,
+                       const llm_ctx_options *o, const llm_plan *p)
 {
     memory m = judge(a, p);
     json_writer w;
     json_write_init(&w, &c->out);
     json_write_object(&w);
-    json_write_key(&w, "model");
-    json_write_string(&w, str_from(info->path));
-    write_u64(&w, "n_ctx", (uint64_t)o->n_ctx);
-    write_u64(&w, "n_seq", (uint64_t)o->n_seq);
-    write_u64(&w, "n_batch", (uint64_t)o->n_batch);
-    json_write_key(&w, "cache_type");
-    json_write_string(&w, str_from(dtype_get(o->type_k)->name));
-    write_u64(&w, "weights_bytes", p->weights_bytes);
-    write_u64(&w, "model_bytes", p->model_bytes);
-    write_u64(&w, "cache_bytes", p->cache_bytes);
-    write_u64(&w, "scratch_bytes", p->scratch_bytes);
-    write_u64(&w, "total_bytes", p->total_bytes);
-    write_u64(&w, "memory_total_bytes", m.total);
-    write_u64(&w, "memory_available_bytes", m.available);
+    put_text(&w, "model", str_from(info->path));
+    put_u64(&w, "n_ctx", (uint64_t)o->n_ctx);
+    put_u64(&w, "n_seq", (uint64_t)o->n_seq);
+    put_u64(&w, "n_batch", (uint64_t)o->n_batch);
+    put_text(&w, "cache_type", str_from(dtype_get(o->type_k)->name));
+    put_u64(&w, "weights_bytes", p->weights_bytes);
+    put_u64(&w, "model_bytes", p->model_bytes);
+    put_u64(&w, "cache_bytes", p->cache_bytes);
+    put_u64(&w, "scratch_bytes", p->scratch_bytes);
+    put_u64(&w, "total_bytes", p->total_bytes);
+    put_u64(&w, "memory_total_bytes", m.total);
+    put_u64(&w, "memory_available_bytes", m.available);
     json_write_key(&w, "fits");
     json_write_bool(&w, m.fits);
     json_write_object_end(&w);

@@ -1,7 +1,8 @@
 // `hearth run`: from words and options to a model and a prompt, then one answer or a conversation.
 //
-//   run M "text"     model and prompt          run M            prompt from stdin, or a conversation
-//   run "a sentence" prompt for the demo model run --demo ...   the same model, by name
+//   run M "text"      model and prompt
+//   run M             prompt from stdin, or a conversation on a terminal
+//   run "a sentence"  prompt for the demo model, which is also run --demo
 //
 // Until there is a built-in model, the demo model is a tiny one whose weights are random numbers.
 #include <string.h>
@@ -73,9 +74,11 @@ static hearth_status read_prompt(cli *c, const run_args *a, const char *text, ru
 static void say_what_is_unusual(cli *c, const run_args *a, const engine *e, const char *source)
 {
     if (strcmp(source, DEMO_SOURCE) == 0) {
-        note(c, "no built-in model yet: this is a tiny model with random weights, its text means nothing");
+        note(c, "no built-in model yet: this is a tiny model with random weights, "
+                "its text means nothing");
     } else if (engine_get_info(e)->has_chat_template && !a->raw) {
-        note(c, "the model's chat template is not applied: the prompt is plain text (--raw for no remark)");
+        note(c, "the model's chat template is not applied: the prompt is plain text "
+                "(--raw for no remark)");
     }
 }
 
@@ -97,6 +100,15 @@ static hearth_status answer_once(talk *t, const run_input *in, hearth_err *err)
     return t->finish == GENERATE_CANCELED ? HEARTH_E_CANCELED : HEARTH_OK;
 }
 
+// Errors of a failing engine concern the model; those of options name the option already.
+static void name_source(const char *source, hearth_err *err)
+{
+    str msg = str_from(err->msg);
+    if (!str_starts(msg, STR("option")) && !str_starts(msg, str_from(source))) {
+        err_prefix(err, "%s: ", source);
+    }
+}
+
 static hearth_status run_model(cli *c, const run_args *a, const run_input *in, hearth_err *err)
 {
     talk t = {.c = c, .a = a};
@@ -109,11 +121,7 @@ static hearth_status run_model(cli *c, const run_args *a, const run_input *in, h
     say_what_is_unusual(c, a, t.e, in->source);
     st = talk_init(&t, err);
     if (st == HEARTH_OK) st = in->is_chat ? chat_run(&t, err) : answer_once(&t, in, err);
-    // Errors of a crashed or failing engine concern the model; those of options name the option.
-    if (st != HEARTH_OK && c->out_failed == HEARTH_OK && !str_starts(str_from(err->msg), STR("option"))
-        && !str_starts(str_from(err->msg), str_from(in->source))) {
-        err_prefix(err, "%s: ", in->source);
-    }
+    if (st != HEARTH_OK && c->out_failed == HEARTH_OK) name_source(in->source, err);
     talk_release(&t);
     engine_close(t.e);
     return st;

@@ -1,11 +1,10 @@
 // `hearth show`: a model file for people, or as JSON as the engine gives it.
 //
-// The engine (a child process) reads the file and answers with JSON, so that a damaged file meets no
-// parser in this process but that of JSON. The readable form walks the same document.
+// The engine (a child process) reads the file and answers with JSON, so that a damaged file meets
+// no parser in this process but that of JSON. The readable form walks the same document.
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "cli/args.h"
 
 static void print_field(cli *c, const char *name, const char *value)
@@ -127,7 +126,8 @@ static void count_type(listing *l, str name, uint64_t bytes)
     if (i == TYPES_MAX) return;
     if (i == l->n_types) {
         l->n_types++;
-        snprintf(l->types[i].name, sizeof l->types[i].name, "%.*s", (int)size_min(name.n, 23), name.p);
+        char *to = l->types[i].name;
+        snprintf(to, sizeof l->types[i].name, "%.*s", (int)size_min(name.n, 23), name.p);
     }
     l->types[i].tensors++;
     l->types[i].bytes += bytes;
@@ -195,8 +195,9 @@ static void print_types(const listing *l)
     char size[16];
     out_printf(c, "\n%sTensor types%s\n", out_colour(c, COLOUR_BOLD), out_colour(c, COLOUR_NONE));
     for (int i = 0; i < l->n_types; i++) {
-        out_printf(c, "  %-8s %6lld tensors  %10s\n", l->types[i].name, (long long)l->types[i].tensors,
-                   format_bytes(l->types[i].bytes, size));
+        const type_count *t = &l->types[i];
+        out_printf(c, "  %-8s %6lld tensors  %10s\n", t->name, (long long)t->tensors,
+                   format_bytes(t->bytes, size));
     }
 }
 

@@ -1,9 +1,9 @@
 // `hearth tokenize`: text to ids, and ids to text.
 //
-// --ids is fixed for scripts: the bytes of stdin as they are, ids separated by one space on one line.
+// --ids is fixed for scripts: the bytes of stdin as they are, ids separated by one space on one
+// line.
 #include "cli/args.h"
 
-#include "base/json.h"
 #include "defs/limits.h"
 
 static hearth_status read_input(const tokenize_args *a, buf *text, hearth_err *err)
@@ -72,10 +72,8 @@ static hearth_status print_json(cli *c, engine *e, const tok_ids *ids, hearth_er
         buf_reset(&text);
         st = append_token_text(e, ids->id[i], &text, err);
         json_write_object(&w);
-        json_write_key(&w, "id");
-        json_write_i64(&w, ids->id[i]);
-        json_write_key(&w, "text");
-        json_write_string(&w, buf_str(&text));
+        put_i64(&w, "id", ids->id[i]);
+        put_text(&w, "text", buf_str(&text));
         json_write_object_end(&w);
     }
     json_write_array_end(&w);
@@ -110,8 +108,7 @@ static void print_decoded(cli *c, const tokenize_args *a, str text)
     json_writer w;
     json_write_init(&w, &c->out);
     json_write_object(&w);
-    json_write_key(&w, "text");
-    json_write_string(&w, text);
+    put_text(&w, "text", text);
     json_write_object_end(&w);
     out_bytes(c, STR("\n"));
 }

@@ -15,10 +15,10 @@
 // clang-format off
 #define AT(field) .at = offsetof(cli_args, field)
 static const opt general_rows[] = {
-    {.name = "help", .letter = 'h', .is_common = true, .kind = OPT_FLAG, AT(help), .group = "General",
-     .help = "show this help"},
-    {.name = "quiet", .letter = 'q', .is_common = true, .kind = OPT_FLAG, AT(quiet), .group = "General",
-     .help = "no progress and no remarks on stderr, only errors"},
+    {.name = "help", .letter = 'h', .is_common = true, .kind = OPT_FLAG, AT(help),
+     .group = "General", .help = "show this help"},
+    {.name = "quiet", .letter = 'q', .is_common = true, .kind = OPT_FLAG, AT(quiet),
+     .group = "General", .help = "no progress and no remarks on stderr, only errors"},
     {.name = "log-level", .kind = OPT_CHOICE, AT(log_level), .value = "LEVEL", .def = "warn",
      .choices = "error warn info debug", .group = "General", .help = "how much to log on stderr"},
 };
@@ -30,13 +30,15 @@ static const opt json_rows[] = {
 
 #define AT(field) .at = offsetof(engine_args, field), .group = "Model and machine"
 static const opt engine_rows[] = {
-    {.name = "threads", .letter = 't', .is_common = true, .kind = OPT_INT, AT(threads), .value = "N",
-     .def = "0", .min = 0, .max = LIMIT_THREADS, .help = "threads, 0 for one per processor"},
-    {.name = "ctx-size", .letter = 'c', .is_common = true, .kind = OPT_I64, AT(ctx), .alias = "--ctx",
-     .value = "N", .def = "0", .min = 0, .max = LIMIT_CONTEXT,
+    {.name = "threads", .letter = 't', .is_common = true, .kind = OPT_INT, AT(threads),
+     .value = "N", .def = "0", .min = 0, .max = LIMIT_THREADS,
+     .help = "threads, 0 for one per processor"},
+    {.name = "ctx-size", .letter = 'c', .is_common = true, .kind = OPT_I64, AT(ctx),
+     .alias = "--ctx", .value = "N", .def = "0", .min = 0, .max = LIMIT_CONTEXT,
      .help = "context in tokens, 0 for the model's own (at most 4096)"},
-    {.name = "batch-size", .letter = 'b', .kind = OPT_INT, AT(batch), .alias = "--batch", .value = "N",
-     .def = "512", .min = 1, .max = LIMIT_BATCH_ROWS, .help = "prompt tokens per step"},
+    {.name = "batch-size", .letter = 'b', .kind = OPT_INT, AT(batch), .alias = "--batch",
+     .value = "N", .def = "512", .min = 1, .max = LIMIT_BATCH_ROWS,
+     .help = "prompt tokens per step"},
     {.name = "cache-type-k", .kind = OPT_CHOICE, AT(cache_k), .alias = "-ctk", .value = "TYPE",
      .def = "f16", .choices = "f32 f16", .help = "type of the keys in the cache"},
     {.name = "cache-type-v", .kind = OPT_CHOICE, AT(cache_v), .alias = "-ctv", .value = "TYPE",
@@ -53,44 +55,50 @@ static const opt engine_rows[] = {
 #define AT(field) .at = offsetof(sampler_params, field), .group = "Sampling"
 static const opt sampling_rows[] = {
     {.name = "temp", .is_common = true, .kind = OPT_F32, AT(temperature), .alias = "--temperature",
-     .value = "X", .def = "0.8", .min = 0, .max = 100, .help = "temperature, 0 for the likeliest token"},
-    {.name = "top-k", .is_common = true, .kind = OPT_INT, AT(top_k), .value = "N", .def = "40", .min = 0,
-     .max = MAX_INT32, .help = "keep the N likeliest tokens, 0 for all"},
+     .value = "X", .def = "0.8", .min = 0, .max = 100,
+     .help = "temperature, 0 for the likeliest token"},
+    {.name = "top-k", .is_common = true, .kind = OPT_INT, AT(top_k), .value = "N", .def = "40",
+     .min = 0, .max = MAX_INT32, .help = "keep the N likeliest tokens, 0 for all"},
     {.name = "top-p", .is_common = true, .kind = OPT_F32, AT(top_p), .value = "X", .def = "0.95",
-     .min = 0, .max = 1, .help = "keep the likeliest tokens up to this total probability, 1 for all"},
+     .min = 0, .max = 1,
+     .help = "keep the likeliest tokens up to this total probability, 1 for all"},
     {.name = "min-p", .is_common = true, .kind = OPT_F32, AT(min_p), .value = "X", .def = "0.05",
      .min = 0, .max = 1, .help = "drop tokens below this share of the likeliest one, 0 for none"},
-    {.name = "typical-p", .kind = OPT_F32, AT(typical_p), .alias = "--typical", .value = "X", .def = "1",
-     .min = 0, .max = 1, .help = "locally typical sampling, 1 for off"},
+    {.name = "typical-p", .kind = OPT_F32, AT(typical_p), .alias = "--typical", .value = "X",
+     .def = "1", .min = 0, .max = 1, .help = "locally typical sampling, 1 for off"},
     {.name = "top-n-sigma", .kind = OPT_F32, AT(top_n_sigma), .alias = "--top-nsigma", .value = "X",
      .def = "-1", .min = -1, .max = 1000,
      .help = "keep logits within X standard deviations of the best, -1 for off"},
-    {.name = "xtc-probability", .kind = OPT_F32, AT(xtc_probability), .value = "X", .def = "0", .min = 0,
-     .max = 1, .help = "chance of dropping the top choices, 0 for off"},
-    {.name = "xtc-threshold", .kind = OPT_F32, AT(xtc_threshold), .value = "X", .def = "0.1", .min = 0,
-     .max = 1, .help = "probability from which a token is a top choice; above 0.5 for off"},
-    {.name = "dynatemp-range", .kind = OPT_F32, AT(dynatemp_range), .value = "X", .def = "0", .min = 0,
-     .max = 100, .help = "temperature varies by this much with the entropy, 0 for off"},
-    {.name = "dynatemp-exp", .kind = OPT_F32, AT(dynatemp_exponent), .value = "X", .def = "1", .min = 0,
-     .max = 100, .help = "exponent of the dynamic temperature"},
+    {.name = "xtc-probability", .kind = OPT_F32, AT(xtc_probability), .value = "X", .def = "0",
+     .min = 0, .max = 1, .help = "chance of dropping the top choices, 0 for off"},
+    {.name = "xtc-threshold", .kind = OPT_F32, AT(xtc_threshold), .value = "X", .def = "0.1",
+     .min = 0, .max = 1,
+     .help = "probability from which a token is a top choice; above 0.5 for off"},
+    {.name = "dynatemp-range", .kind = OPT_F32, AT(dynatemp_range), .value = "X", .def = "0",
+     .min = 0, .max = 100, .help = "temperature varies by this much with the entropy, 0 for off"},
+    {.name = "dynatemp-exp", .kind = OPT_F32, AT(dynatemp_exponent), .value = "X", .def = "1",
+     .min = 0, .max = 100, .help = "exponent of the dynamic temperature"},
     {.name = "repeat-penalty", .is_common = true, .kind = OPT_F32, AT(repeat_penalty), .value = "X",
      .def = "1", .min = 0.001, .max = 100, .help = "divide the logits of recent tokens, 1 for off"},
-    {.name = "repeat-last-n", .kind = OPT_INT, AT(repeat_last_n), .value = "N", .def = "64", .min = -1,
-     .max = MAX_INT32, .help = "recent tokens that penalties look at, -1 for the whole context"},
+    {.name = "repeat-last-n", .kind = OPT_INT, AT(repeat_last_n), .value = "N", .def = "64",
+     .min = -1, .max = MAX_INT32,
+     .help = "recent tokens that penalties look at, -1 for the whole context"},
     {.name = "presence-penalty", .kind = OPT_F32, AT(presence_penalty), .value = "X", .def = "0",
      .min = -100, .max = 100, .help = "subtracted once for tokens that occurred"},
     {.name = "frequency-penalty", .kind = OPT_F32, AT(frequency_penalty), .value = "X", .def = "0",
      .min = -100, .max = 100, .help = "subtracted for each time that a token occurred"},
-    {.name = "dry-multiplier", .kind = OPT_F32, AT(dry_multiplier), .value = "X", .def = "0", .min = 0,
-     .max = 100, .help = "strength of the penalty on repeated sequences, 0 for off"},
-    {.name = "dry-base", .kind = OPT_F32, AT(dry_base), .value = "X", .def = "1.75", .min = 1, .max = 100,
-     .help = "growth of that penalty with each repeated token"},
-    {.name = "dry-allowed-length", .kind = OPT_INT, AT(dry_allowed_length), .value = "N", .def = "2",
-     .min = 0, .max = MAX_INT32, .help = "repeated sequences up to this length are free"},
-    {.name = "dry-penalty-last-n", .kind = OPT_INT, AT(dry_last_n), .value = "N", .def = "64", .min = -1,
-     .max = MAX_INT32, .help = "recent tokens searched for repetitions, -1 for the whole context"},
-    {.name = "mirostat", .kind = OPT_INT, AT(mirostat), .value = "N", .def = "0", .min = 0, .max = 2,
-     .help = "Mirostat version 1 or 2 instead of the other filters, 0 for off"},
+    {.name = "dry-multiplier", .kind = OPT_F32, AT(dry_multiplier), .value = "X", .def = "0",
+     .min = 0, .max = 100, .help = "strength of the penalty on repeated sequences, 0 for off"},
+    {.name = "dry-base", .kind = OPT_F32, AT(dry_base), .value = "X", .def = "1.75", .min = 1,
+     .max = 100, .help = "growth of that penalty with each repeated token"},
+    {.name = "dry-allowed-length", .kind = OPT_INT, AT(dry_allowed_length), .value = "N",
+     .def = "2", .min = 0, .max = MAX_INT32,
+     .help = "repeated sequences up to this length are free"},
+    {.name = "dry-penalty-last-n", .kind = OPT_INT, AT(dry_last_n), .value = "N", .def = "64",
+     .min = -1, .max = MAX_INT32,
+     .help = "recent tokens searched for repetitions, -1 for the whole context"},
+    {.name = "mirostat", .kind = OPT_INT, AT(mirostat), .value = "N", .def = "0", .min = 0,
+     .max = 2, .help = "Mirostat version 1 or 2 instead of the other filters, 0 for off"},
     {.name = "mirostat-ent", .kind = OPT_F32, AT(mirostat_tau), .value = "X", .def = "5", .min = 0,
      .max = 100, .help = "Mirostat's target entropy (tau)"},
     {.name = "mirostat-lr", .kind = OPT_F32, AT(mirostat_eta), .value = "X", .def = "0.1", .min = 0,
@@ -102,8 +110,8 @@ static const opt sampling_rows[] = {
 
 #define AT(field) .at = offsetof(run_args, field)
 static const opt run_rows[] = {
-    {.name = "prompt", .letter = 'p', .is_common = true, .kind = OPT_TEXT, AT(prompt), .value = "TEXT",
-     .group = "Input", .help = "the text to go on from"},
+    {.name = "prompt", .letter = 'p', .is_common = true, .kind = OPT_TEXT, AT(prompt),
+     .value = "TEXT", .group = "Input", .help = "the text to go on from"},
     {.name = "file", .letter = 'f', .is_common = true, .kind = OPT_PATH, AT(file), .value = "FILE",
      .group = "Input", .help = "read the prompt from a file, - for stdin"},
     {.name = "raw", .is_common = true, .kind = OPT_FLAG, AT(raw), .group = "Input",
@@ -128,7 +136,8 @@ static const opt run_rows[] = {
     {.name = "seed", .letter = 's', .is_common = true, .kind = OPT_I64, AT(seed), .value = "N",
      .min = 0, .max = MAX_EXACT, .group = "Sampling", .help = "random seed; drawn when not given"},
     {.name = "logit-bias", .letter = 'l', .kind = OPT_LIST, AT(bias), .value = "ID+X",
-     .group = "Sampling", .help = "add X to a token's logit (ID-X subtracts, ID-inf bans); may be repeated"},
+     .group = "Sampling",
+     .help = "add X to a token's logit (ID-X subtracts, ID-inf bans); may be repeated"},
     {.name = "samplers", .kind = OPT_TEXT, AT(samplers), .value = "LIST", .group = "Sampling",
      .help = "order of the samplers, separated by ;"},
 };
@@ -136,7 +145,8 @@ static const opt run_rows[] = {
 
 #define AT(field) .at = offsetof(show_args, field), .group = "Options"
 static const opt show_rows[] = {
-    {.name = "tensors", .is_common = true, .kind = OPT_FLAG, AT(tensors), .help = "list every tensor"},
+    {.name = "tensors", .is_common = true, .kind = OPT_FLAG, AT(tensors),
+     .help = "list every tensor"},
     {.name = "in-process", .kind = OPT_FLAG, AT(in_process),
      .help = "read the file in this process instead of a child"},
 };
@@ -146,14 +156,15 @@ static const opt show_rows[] = {
 static const opt plan_rows[] = {
     {.name = "cache-type", .is_common = true, .kind = OPT_CHOICE, AT(cache), .value = "TYPE",
      .def = "f16", .choices = "f32 f16", .help = "type of keys and values in the cache"},
-    {.name = "parallel", .is_common = true, .kind = OPT_INT, AT(parallel), .alias = "-np", .value = "N",
-     .def = "1", .min = 1, .max = LIMIT_SEQUENCES, .help = "sequences at the same time"},
+    {.name = "parallel", .is_common = true, .kind = OPT_INT, AT(parallel), .alias = "-np",
+     .value = "N", .def = "1", .min = 1, .max = LIMIT_SEQUENCES,
+     .help = "sequences at the same time"},
 };
 #undef AT
 #define AT(field) .at = offsetof(engine_args, field), .group = "Options"
 static const opt plan_engine_rows[] = {
-    {.name = "ctx-size", .letter = 'c', .is_common = true, .kind = OPT_I64, AT(ctx), .alias = "--ctx",
-     .value = "N", .def = "0", .min = 0, .max = LIMIT_CONTEXT,
+    {.name = "ctx-size", .letter = 'c', .is_common = true, .kind = OPT_I64, AT(ctx),
+     .alias = "--ctx", .value = "N", .def = "0", .min = 0, .max = LIMIT_CONTEXT,
      .help = "context in tokens over all sequences, 0 for the model's own (at most 4096)"},
     {.name = "batch-size", .letter = 'b', .is_common = true, .kind = OPT_INT, AT(batch),
      .alias = "--batch", .value = "N", .def = "512", .min = 1, .max = LIMIT_BATCH_ROWS,
@@ -175,8 +186,8 @@ static const opt tokenize_rows[] = {
      .help = "put the beginning-of-text token in front"},
     {.name = "special", .is_common = true, .kind = OPT_FLAG, AT(special),
      .help = "control tokens spelled in the text become their ids; with --decode, show them"},
-    {.name = "prompt", .letter = 'p', .is_common = true, .kind = OPT_TEXT, AT(prompt), .value = "TEXT",
-     .help = "the text, instead of stdin"},
+    {.name = "prompt", .letter = 'p', .is_common = true, .kind = OPT_TEXT, AT(prompt),
+     .value = "TEXT", .help = "the text, instead of stdin"},
     {.name = "file", .letter = 'f', .is_common = true, .kind = OPT_PATH, AT(file), .value = "FILE",
      .help = "read a file instead of stdin"},
     {.name = "in-process", .kind = OPT_FLAG, AT(in_process),
@@ -186,12 +197,13 @@ static const opt tokenize_rows[] = {
 
 #define AT(field) .at = offsetof(bench_args, field), .group = "Measurement"
 static const opt bench_rows[] = {
-    {.name = "n-prompt", .letter = 'p', .is_common = true, .kind = OPT_INT, AT(prompt), .value = "N",
-     .def = "512", .min = 1, .max = 1 << 24, .help = "prompt tokens"},
+    {.name = "n-prompt", .letter = 'p', .is_common = true, .kind = OPT_INT, AT(prompt),
+     .value = "N", .def = "512", .min = 1, .max = 1 << 24, .help = "prompt tokens"},
     {.name = "n-gen", .letter = 'n', .is_common = true, .kind = OPT_INT, AT(predict), .value = "N",
      .def = "64", .min = 1, .max = 1 << 24, .help = "tokens to generate"},
-    {.name = "runs", .letter = 'r', .is_common = true, .kind = OPT_INT, AT(runs), .alias = "--repetitions",
-     .value = "N", .def = "3", .min = 1, .max = 101, .help = "measured runs; medians are reported"},
+    {.name = "runs", .letter = 'r', .is_common = true, .kind = OPT_INT, AT(runs),
+     .alias = "--repetitions", .value = "N", .def = "3", .min = 1, .max = 101,
+     .help = "measured runs; medians are reported"},
     {.name = "shape", .is_common = true, .kind = OPT_TEXT, AT(shape), .value = "NAME",
      .help = "random weights of a known model's shape instead of a file; 'list' names them"},
     {.name = "type", .is_common = true, .kind = OPT_TEXT, AT(type), .value = "TYPE", .def = "q4_0",
@@ -203,8 +215,10 @@ static const opt bench_rows[] = {
 
 #define AT(field) .at = offsetof(help_args, field), .group = "Options"
 static const opt help_rows[] = {
-    {.name = "all", .letter = 'a', .is_common = true, .kind = OPT_FLAG, AT(all), .help = "every option, also the rare ones"},
-    {.name = "man", .is_common = true, .kind = OPT_FLAG, AT(man), .help = "print a man page (roff)"},
+    {.name = "all", .letter = 'a', .is_common = true, .kind = OPT_FLAG, AT(all),
+     .help = "every option, also the rare ones"},
+    {.name = "man", .is_common = true, .kind = OPT_FLAG, AT(man),
+     .help = "print a man page (roff)"},
 };
 #undef AT
 
@@ -214,8 +228,9 @@ static const opt logits_rows[] = {
      .help = "token ids separated by commas"},
     {.name = "out", .letter = 'o', .is_common = true, .kind = OPT_PATH, AT(out), .value = "FILE",
      .help = "the .npy file to write, float32 [n_tokens, n_vocab]"},
-    {.name = "threads", .letter = 't', .is_common = true, .kind = OPT_INT, AT(threads), .value = "N",
-     .def = "0", .min = 0, .max = LIMIT_THREADS, .help = "threads, 0 for one per processor"},
+    {.name = "threads", .letter = 't', .is_common = true, .kind = OPT_INT, AT(threads),
+     .value = "N", .def = "0", .min = 0, .max = LIMIT_THREADS,
+     .help = "threads, 0 for one per processor"},
     {.name = "batch", .letter = 'b', .is_common = true, .kind = OPT_INT, AT(batch),
      .alias = "--batch-size", .value = "N", .def = "512", .min = 1, .max = LIMIT_BATCH_ROWS,
      .help = "tokens per step"},
@@ -227,7 +242,8 @@ static const opt logits_rows[] = {
 #undef AT
 #define AT(field) .at = offsetof(gguf_args, field), .group = "Options"
 static const opt gguf_rows[] = {
-    {.name = "keys", .is_common = true, .kind = OPT_FLAG, AT(keys), .def = "true", .help = "list the keys (default)"},
+    {.name = "keys", .is_common = true, .kind = OPT_FLAG, AT(keys), .def = "true",
+     .help = "list the keys (default)"},
     {.name = "tensors", .is_common = true, .kind = OPT_FLAG, AT(tensors), .def = "true",
      .help = "list the tensors (default)"},
 };
@@ -240,8 +256,9 @@ static const opt kern_rows[] = {
 #undef AT
 #define AT(field) .at = offsetof(diff_args, field), .group = "Options"
 static const opt diff_rows[] = {
-    {.name = "tolerance", .is_common = true, .kind = OPT_F32, AT(tolerance), .value = "X", .def = "0",
-     .min = 0, .max = MAX_INT32, .help = "status 1 when the difference over the range exceeds X"},
+    {.name = "tolerance", .is_common = true, .kind = OPT_F32, AT(tolerance), .value = "X",
+     .def = "0", .min = 0, .max = MAX_INT32,
+     .help = "status 1 when the difference over the range exceeds X"},
 };
 #undef AT
 
@@ -258,10 +275,12 @@ static const cmd commands[] = {
      "hearth run model.gguf -p \"2+2=\" --temp 0 --json # the likeliest answer, as JSON\n"
      "hearth run model.gguf # a conversation",
      0, 2, "file", sizeof(run_args),
-     {ROWS(run_rows), ROWS_AT(sampling_rows, run_args, sampling), ROWS_AT(engine_rows, run_args, engine),
-      ROWS(json_rows), ROWS(general_rows)}, cmd_run},
+     {ROWS(run_rows), ROWS_AT(sampling_rows, run_args, sampling),
+      ROWS_AT(engine_rows, run_args, engine), ROWS(json_rows), ROWS(general_rows)},
+     cmd_run},
     {"show", "MODEL", "describe a model file",
-     "Prints architecture, size, context, tokenizer, tensor types and metadata. Long arrays are cut.",
+     "Prints architecture, size, context, tokenizer, tensor types and metadata. Long arrays are "
+     "cut.",
      "hearth show model.gguf # the summary\nhearth show model.gguf --tensors # with every tensor",
      1, 1, "file", sizeof(show_args),
      {ROWS(show_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_show},
@@ -270,7 +289,8 @@ static const cmd commands[] = {
      "loaded, and whether they fit into this machine's memory.",
      "hearth plan model.gguf --ctx 8192 # at 8192 tokens of context",
      1, 1, "file", sizeof(plan_args),
-     {ROWS(plan_rows), ROWS_AT(plan_engine_rows, plan_args, engine), ROWS(json_rows), ROWS(general_rows)},
+     {ROWS(plan_rows), ROWS_AT(plan_engine_rows, plan_args, engine), ROWS(json_rows),
+      ROWS(general_rows)},
      cmd_plan},
     {"tokenize", "MODEL", "text to tokens and back",
      "Reads text from stdin and prints one token a line: its id and its text. With --ids, the ids "
@@ -281,13 +301,14 @@ static const cmd commands[] = {
      1, 1, "file", sizeof(tokenize_args),
      {ROWS(tokenize_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_tokenize},
     {"bench", "[MODEL]", "measure speed",
-     "Reads a random prompt and generates tokens, several times, and reports medians. With --shape, "
-     "weights of a known model's shape are made in memory from a seed: no download is needed to see "
-     "how it would run here.",
+     "Reads a random prompt and generates tokens, several times, and reports medians. With "
+     "--shape, weights of a known model's shape are made in memory from a seed: no download is "
+     "needed to see how it would run here.",
      "hearth bench model.gguf -p 258 -n 32 -t 2 --json # a file\n"
      "hearth bench --shape qwen2.5-1.5b --type q4_0 # a shape",
      0, 1, "file", sizeof(bench_args),
-     {ROWS(bench_rows), ROWS_AT(engine_rows, bench_args, engine), ROWS(json_rows), ROWS(general_rows)},
+     {ROWS(bench_rows), ROWS_AT(engine_rows, bench_args, engine), ROWS(json_rows),
+      ROWS(general_rows)},
      cmd_bench},
     {"debug logits", "MODEL", "write the logits of given tokens",
      "The cache is f32. The result does not depend on threads and batch.",
@@ -296,13 +317,15 @@ static const cmd commands[] = {
      cmd_debug_logits},
     {"debug gguf", "FILE", "dump the index of a GGUF file", "", "", 1, 1, "file", sizeof(gguf_args),
      {ROWS(gguf_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_gguf},
-    {"debug tokens", "MODEL", "dump a model's vocabulary", "Prints id, kind and spelling of every token.",
-     "", 1, 1, "file", sizeof(plain_args), {ROWS(json_rows), ROWS(general_rows)}, cmd_debug_tokens},
-    {"debug kern", "", "say which kernels run on this processor", "", "", 0, 0, "", sizeof(kern_args),
-     {ROWS(kern_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_kern},
+    {"debug tokens", "MODEL", "dump a model's vocabulary",
+     "Prints id, kind and spelling of every token.", "", 1, 1, "file", sizeof(plain_args),
+     {ROWS(json_rows), ROWS(general_rows)}, cmd_debug_tokens},
+    {"debug kern", "", "say which kernels run on this processor", "", "", 0, 0, "",
+     sizeof(kern_args), {ROWS(kern_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_kern},
     {"debug diff", "A.npy B.npy", "compare two arrays",
-     "Prints the largest absolute difference, the same over the range of A, and where it is.", "", 2, 2,
-     "file", sizeof(diff_args), {ROWS(diff_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_diff},
+     "Prints the largest absolute difference, the same over the range of A, and where it is.", "",
+     2, 2, "file", sizeof(diff_args), {ROWS(diff_rows), ROWS(json_rows), ROWS(general_rows)},
+     cmd_debug_diff},
     {"completion", "bash|zsh|fish", "print a shell completion script", "",
      "source <(hearth completion bash) # in ~/.bashrc\n"
      "hearth completion fish > ~/.config/fish/completions/hearth.fish # for fish",

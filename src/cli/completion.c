@@ -71,7 +71,8 @@ static void put_bash_values(cli *c, const cmd *what)
         out_bytes(c, STR("        "));
         put_spellings(c, r.o, "|");
         if (r.o->choices) {
-            out_printf(c, ") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", r.o->choices);
+            out_printf(c, ") COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
+                       r.o->choices);
         } else if (r.o->kind == OPT_PATH) {
             out_printf(c, ") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
         } else {
@@ -206,11 +207,13 @@ static void put_zsh(cli *c)
                   "            names=(");
     put_zsh_names(c, true);
     out_printf(c, ")\n            _describe verb names\n            return\n        fi\n"
-                  "        cmd=\"debug ${words[3]}\"\n        shift words\n        (( CURRENT-- ))\n"
+                  "        cmd=\"debug ${words[3]}\"\n"
+                  "        shift words\n        (( CURRENT-- ))\n"
                   "    fi\n    shift words\n    (( CURRENT-- ))\n    case $cmd in\n");
     for (int i = 0; cmd_at(i); i++) put_zsh_command(c, cmd_at(i));
     out_printf(c, "    esac\n}\n"
-                  "if [[ $funcstack[1] == _hearth ]]; then _hearth \"$@\"; else compdef _hearth hearth; fi\n");
+                  "if [[ $funcstack[1] == _hearth ]]; then _hearth \"$@\"; "
+                  "else compdef _hearth hearth; fi\n");
 }
 
 // --- fish ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "cli/args.h"
 #include "fmt/npy.h"
 
@@ -100,7 +99,8 @@ static void format_position(const npy *a, int64_t at, char *out, size_t n)
         at /= a->dim[d];
     }
     for (int d = 0; d < a->n_dims && used < n; d++) {
-        used += (size_t)snprintf(out + used, n - used, "%s%lld", d ? ", " : "", (long long)index[d]);
+        used += (size_t)snprintf(out + used, n - used, "%s%lld", d ? ", " : "",
+                                 (long long)index[d]);
     }
     if (used < n) snprintf(out + used, n - used, "]");
 }
@@ -114,7 +114,8 @@ static void print_text(cli *c, const npy *a, const diff_result *r)
     }
     format_position(a, r->first, first, sizeof first);
     format_position(a, r->worst, worst, sizeof worst);
-    out_printf(c, "different     %lld of %lld values\n", (long long)r->n_different, (long long)r->n);
+    out_printf(c, "different     %lld of %lld values\n", (long long)r->n_different,
+               (long long)r->n);
     out_printf(c, "max abs       %.6g at %s\n", r->max_abs, worst);
     out_printf(c, "of the range  %.6g\n", r->relative);
     out_printf(c, "first at      %s\n", first);
@@ -125,18 +126,12 @@ static void print_json(cli *c, const diff_result *r)
     json_writer w;
     json_write_init(&w, &c->out);
     json_write_object(&w);
-    json_write_key(&w, "values");
-    json_write_i64(&w, r->n);
-    json_write_key(&w, "different");
-    json_write_i64(&w, r->n_different);
-    json_write_key(&w, "max_abs");
-    json_write_f64(&w, r->max_abs);
-    json_write_key(&w, "relative");
-    json_write_f64(&w, r->relative);
-    json_write_key(&w, "first");
-    json_write_i64(&w, r->first);
-    json_write_key(&w, "worst");
-    json_write_i64(&w, r->worst);
+    put_i64(&w, "values", r->n);
+    put_i64(&w, "different", r->n_different);
+    put_f64(&w, "max_abs", r->max_abs);
+    put_f64(&w, "relative", r->relative);
+    put_i64(&w, "first", r->first);
+    put_i64(&w, "worst", r->worst);
     json_write_object_end(&w);
     out_bytes(c, STR("\n"));
 }
@@ -159,7 +154,8 @@ hearth_status cmd_debug_diff(cli *c, void *args, hearth_err *err)
             print_text(c, &x, &r);
         }
         if (r.relative > (double)a->tolerance) {
-            st = err_fail(err, HEARTH_E_VERIFY, "the arrays differ by %.6g of the range", r.relative);
+            st = err_fail(err, HEARTH_E_VERIFY, "the arrays differ by %.6g of the range",
+                          r.relative);
         }
     }
     buf_release(&bytes[0]);

@@ -1,5 +1,4 @@
 // `hearth debug gguf` and `debug tokens`: what a model file holds, read in this process.
-#include "base/json.h"
 #include "cli/args.h"
 #include "os/os.h"
 #include "tok/tok.h"
@@ -31,8 +30,8 @@ static hearth_status map_part(model_file *m, const char *path, int i, hearth_err
     if (i == 0) {
         buf_append_str(&m->names[i], str_from(path));
     } else if (!gguf_split_name(path, i, m->n_parts, &m->names[i])) {
-        return err_fail(err, HEARTH_E_FORMAT, "%s: is one of %d parts, but its name does not say so",
-                        path, m->n_parts);
+        return err_fail(err, HEARTH_E_FORMAT, "%s: is one of %d parts, but not named so", path,
+                        m->n_parts);
     }
     if (m->names[i].failed != HEARTH_OK) return err_fail(err, m->names[i].failed, "out of memory");
     hearth_status st = os_map_file(m->names[i].p, &m->maps[i], err);
@@ -110,10 +109,8 @@ static void write_value(json_writer *w, const gguf_kv *kv)
         return;
     }
     json_write_object(w);
-    json_write_key(w, "items");
-    json_write_string(w, str_from(gguf_type_name(kv->item_type)));
-    json_write_key(w, "length");
-    json_write_u64(w, kv->n);
+    put_text(w, "items", str_from(gguf_type_name(kv->item_type)));
+    put_u64(w, "length", kv->n);
     json_write_key(w, "first");
     json_write_array(w);
     write_items(w, kv);
@@ -124,20 +121,15 @@ static void write_value(json_writer *w, const gguf_kv *kv)
 static void write_tensor(json_writer *w, const model_file *m, const gguf_tensor *t)
 {
     json_write_object(w);
-    json_write_key(w, "name");
-    json_write_string(w, t->name);
-    json_write_key(w, "type");
-    json_write_string(w, str_from(dtype_get(t->type)->name));
+    put_text(w, "name", t->name);
+    put_text(w, "type", str_from(dtype_get(t->type)->name));
     json_write_key(w, "shape");
     json_write_array(w);
     for (int d = 0; d < t->n_dims; d++) json_write_i64(w, t->dim[d]);
     json_write_array_end(w);
-    json_write_key(w, "part");
-    json_write_i64(w, t->part);
-    json_write_key(w, "offset");
-    json_write_u64(w, (uint64_t)(t->data - m->maps[t->part].data));
-    json_write_key(w, "bytes");
-    json_write_u64(w, t->bytes);
+    put_i64(w, "part", t->part);
+    put_u64(w, "offset", (uint64_t)(t->data - m->maps[t->part].data));
+    put_u64(w, "bytes", t->bytes);
     json_write_object_end(w);
 }
 
@@ -146,8 +138,7 @@ static void print_json(cli *c, const gguf_args *a, const model_file *m)
     json_writer w;
     json_write_init(&w, &c->out);
     json_write_object(&w);
-    json_write_key(&w, "version");
-    json_write_i64(&w, gguf_version(m->g));
+    put_i64(&w, "version", gguf_version(m->g));
     json_write_key(&w, "keys");
     json_write_object(&w);
     for (size_t i = 0; a->keys && i < gguf_kv_count(m->g); i++) {
@@ -192,7 +183,9 @@ static void print_tensor(cli *c, const model_file *m, const gguf_tensor *t)
     buf_init(&name, MEM_MISC, SIZE_MAX);
     append_quoted(&name, t->name);
     out_printf(c, "%-42s %-7s [", name.p ? name.p : "", dtype_get(t->type)->name);
-    for (int d = 0; d < t->n_dims; d++) out_printf(c, "%s%lld", d ? ", " : "", (long long)t->dim[d]);
+    for (int d = 0; d < t->n_dims; d++) {
+        out_printf(c, "%s%lld", d ? ", " : "", (long long)t->dim[d]);
+    }
     out_printf(c, "] part %d offset %llu bytes %zu\n", t->part,
                (unsigned long long)(t->data - m->maps[t->part].data), t->bytes);
     buf_release(&name);
@@ -221,8 +214,8 @@ hearth_status cmd_debug_gguf(cli *c, void *args, hearth_err *err)
 
 static const char *attr_name(tok_attr attr)
 {
-    static const char *const names[] = {"undefined", "normal", "unknown", "control", "user", "unused",
-                                        "byte"};
+    static const char *const names[] = {"undefined", "normal", "unknown", "control",
+                                        "user", "unused", "byte"};
     return (size_t)attr < COUNTOF(names) ? names[attr] : "undefined";
 }
 
@@ -243,7 +236,8 @@ static void print_tokens(cli *c, const tok *t, bool json)
             out_bytes(c, STR("}"));
         } else {
             append_quoted(&text, tok_text(t, id));
-            out_printf(c, "%7d  %-9s \"%s\"\n", id, attr_name(tok_get_attr(t, id)), text.p ? text.p : "");
+            out_printf(c, "%7d  %-9s \"%s\"\n", id, attr_name(tok_get_attr(t, id)),
+                       text.p ? text.p : "");
         }
     }
     if (json) out_bytes(c, STR("]\n"));

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "cli/args.h"
 #include "kern/kern.h"
 
@@ -81,8 +80,7 @@ static void print_json(cli *c, const slot *slots, int n, unsigned cpu)
     json_writer w;
     json_write_init(&w, &c->out);
     json_write_object(&w);
-    json_write_key(&w, "cpu");
-    json_write_string(&w, str_from(cpu_names(cpu, names)));
+    put_text(&w, "cpu", str_from(cpu_names(cpu, names)));
     json_write_key(&w, "kernels");
     json_write_object(&w);
     for (int i = 0; i < n; i++) {

@@ -30,7 +30,7 @@ static hearth_status compute(engine *e, const logits_args *a, const tok_ids *ids
         return err_fail(err, HEARTH_E_LIMIT, "%zu tokens are too many", ids->n);
     }
     float *logits = mem_alloc(MEM_MISC, bytes);
-    if (!logits) return err_fail(err, HEARTH_E_NOMEM, "out of memory for %zu bytes of logits", bytes);
+    if (!logits) return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu bytes of logits", bytes);
     hearth_status st = engine_logits(e, ids->id, n, a->batch, logits, err);
     err_prefix(err, "%s: ", a->common.words[0]);
     if (st == HEARTH_OK) st = write_array(a->out, logits, n, n_vocab, err);

@@ -17,7 +17,7 @@ static dtype cache_dtype(int choice)
 static hearth_status set_cpu(cli *c, const char *name, engine_options *o, hearth_err *err)
 {
     if (!name || cpu_mask_from_name(name, &o->cpu)) return HEARTH_OK;
-    return cli_usage(c, err, "option '--cpu': '%s' is no instruction set, such as none, avx2 or neon",
+    return cli_usage(c, err, "option '--cpu': '%s' is no instruction set, such as none or avx2",
                      name);
 }
 
@@ -46,7 +46,8 @@ void fill_metadata_options(bool in_process, engine_options *o)
     o->metadata_only = true;
 }
 
-hearth_status open_engine(const char *source, const engine_options *o, engine **out, hearth_err *err)
+hearth_status open_engine(const char *source, const engine_options *o, engine **out,
+                          hearth_err *err)
 {
     HEARTH_TRY(check_model_path(source, err));
     hearth_status st = engine_open(source, o, out, err);
@@ -87,8 +88,9 @@ hearth_status parse_ids(str text, int64_t n_vocab, tok_ids *out, hearth_err *err
             return err_fail(err, HEARTH_E_ARG, "'%.*s' is not a token id", STR_ARG(word));
         }
         if (id < 0 || id >= n_vocab) {
-            return err_fail(err, HEARTH_E_ARG, "token id %lld is outside the vocabulary (0 to %lld)",
-                            (long long)id, (long long)n_vocab - 1);
+            return err_fail(err, HEARTH_E_ARG,
+                            "token id %lld is outside the vocabulary (0 to %lld)", (long long)id,
+                            (long long)n_vocab - 1);
         }
         HEARTH_TRY(push_id(out, (int32_t)id, err));
     }

@@ -16,7 +16,8 @@ typedef struct engine_args {
 } engine_args;
 
 // Opens `source` after checking that it is there; messages name the source.
-hearth_status open_engine(const char *source, const engine_options *o, engine **out, hearth_err *err);
+hearth_status open_engine(const char *source, const engine_options *o, engine **out,
+                          hearth_err *err);
 hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *o, hearth_err *err);
 // Options for commands that only look: metadata, plan, tokens.
 void fill_metadata_options(bool in_process, engine_options *o);

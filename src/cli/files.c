@@ -179,7 +179,8 @@ static hearth_status fail_not_found(const char *path, str folder, const near_nam
                               STR_ARG(folder), near->name[i]);
     }
     if (near->n == 0) return err_fail(err, HEARTH_E_NOTFOUND, "%s: no such file or model", path);
-    return err_fail(err, HEARTH_E_NOTFOUND, "%s: no such file or model, did you mean %s?", path, list);
+    return err_fail(err, HEARTH_E_NOTFOUND, "%s: no such file or model, did you mean %s?", path,
+                    list);
 }
 
 hearth_status check_model_path(const char *path, hearth_err *err)
@@ -187,7 +188,9 @@ hearth_status check_model_path(const char *path, hearth_err *err)
     str s = str_from(path);
     if (str_starts(s, STR("shape:"))) return HEARTH_OK;
     os_kind kind = os_path_kind(path, NULL);
-    if (kind == OS_KIND_DIR) return err_fail(err, HEARTH_E_ARG, "%s: is a folder, not a model file", path);
+    if (kind == OS_KIND_DIR) {
+        return err_fail(err, HEARTH_E_ARG, "%s: is a folder, not a model file", path);
+    }
     if (kind != OS_KIND_NONE) return HEARTH_OK;
     size_t cut = s.n;
     while (cut > 0 && s.p[cut - 1] != '/') cut--;

@@ -85,10 +85,12 @@ line_result line_read(line_editor *l, str *out)
     int n = 0;
     const char *line = el_gets(l->el, &n);
     if (os_interrupted()) {
+        const LineInfo *held = el_line(l->el);
+        bool is_empty = held->lastchar == held->buffer;
         printf("\n");
         fflush(stdout);
         el_reset(l->el);
-        return LINE_INTERRUPTED;
+        return is_empty ? LINE_INTERRUPTED : LINE_ABANDONED;
     }
     if (!line || n <= 0) {
         printf("\n");
@@ -147,6 +149,8 @@ line_result line_read(line_editor *l, str *out)
         if (buf_reserve(&l->text, 4096) != HEARTH_OK) return LINE_FAILED;
         hearth_status st = os_stream_read(l->text.p + l->text.n, 4096, &got, NULL);
         if (st == HEARTH_E_CANCELED) {
+            // The terminal drops the line that it held when Ctrl-C comes, so what was typed is
+            // not known here.
             l->text.n = 0;
             (void)os_stream_write(OS_STDOUT, "\n", 1, NULL);
             return LINE_INTERRUPTED;

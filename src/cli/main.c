@@ -1,8 +1,7 @@
-// The program: finds the command, parses its options, runs it, turns its status into an exit status.
+// The program: finds the command, parses its options, runs it, makes an exit status of its status.
 //
 // The same executable is the engine's child process: that role is recognised before anything else,
 // so that the child touches neither the terminal nor the environment.
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,9 +102,6 @@ static int finish(cli *c, hearth_status st, const hearth_err *err)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], ENGINE_ROLE_ARG) == 0) return engine_role_main();
-#ifdef SIGPIPE
-    signal(SIGPIPE, SIG_IGN); // a reader of stdout that went away is seen as a failed write
-#endif
     hearth_err err = ERR_INIT;
     cli c;
     cli_init(&c);

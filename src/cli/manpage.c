@@ -1,7 +1,7 @@
 // Man pages in roff's man macros, from the option tables; checked with `mandoc -Tlint`.
 //
-// One page per command (hearth-run.1), and hearth.1, which lists them. A line that begins with a dot
-// or a quote would be a request, and backslashes start escapes: append_roff() guards both.
+// One page per command (hearth-run.1), and hearth.1, which lists them. A line that begins with a
+// dot or a quote would be a request, and backslashes start escapes: put_roff() guards both.
 #include <stdio.h>
 #include <string.h>
 

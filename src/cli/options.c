@@ -34,8 +34,8 @@ static bool is_alias(const opt *o, str spelling)
 static bool is_spelled(const opt *o, str s)
 {
     if (s.n == 2 && s.p[0] == '-' && s.p[1] == o->letter) return true;
-    if (s.n > 2 && str_starts(s, STR("--")) && str_eq_z((str){s.p + 2, s.n - 2}, o->name)) return true;
-    return is_alias(o, s);
+    str name = str_starts(s, STR("--")) ? (str){s.p + 2, s.n - 2} : (str){"", 0};
+    return str_eq_z(name, o->name) || is_alias(o, s);
 }
 
 bool opt_find(const cmd *c, str spelling, opt_ref *out)

@@ -1,8 +1,8 @@
 // One option table per command, and what is made from it.
 //
 // A command's rows drive the parser, `hearth help CMD`, the man pages, the shell completion and the
-// tests, so that none of them can say something that the others do not. A row names the place of its
-// value by offset in the command's argument structure; rows used by several commands (engine,
+// tests, so that none of them can say something that the others do not. A row names the place of
+// its value by offset in the command's argument structure; rows used by several commands (engine,
 // sampling) form sets, which sit in a sub-structure.
 //
 // Syntax is GNU's: -n 5, -n5, --n-predict=5, --n-predict 5, --flag, --no-flag, `--`; options and
@@ -77,9 +77,9 @@ bool opt_seen(const cmd *c, const cli_args *args, const char *name);
 
 // Sets every default in `args` (c->args_bytes, zeroed by the caller).
 void opt_defaults(const cmd *c, void *args);
-// Parses argv[0..argc) (program and command names are not in it) over the defaults. `words` has room
-// for argc pointers and becomes args->words. HEARTH_E_ARG: a mistake of the user, one line. With
-// --help the number of words is not checked.
+// Parses argv[0..argc) (program and command names are not in it) over the defaults. `words` has
+// room for argc pointers and becomes args->words. HEARTH_E_ARG: a mistake of the user, one line.
+// With --help the number of words is not checked.
 hearth_status opt_parse(const cmd *c, int argc, const char *const *argv, const char **words,
                         void *args, hearth_err *err);
 // "0 to 100": the range of a numeric row; "" for other kinds.

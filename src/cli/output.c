@@ -95,7 +95,7 @@ void out_text(cli *c, str s)
 
 static const char *colour_sequence(colour what)
 {
-    static const char *const sequences[] = {"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[32m"};
+    static const char *const sequences[] = {"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[1;31m"};
     return sequences[what];
 }
 
@@ -168,12 +168,38 @@ void append_quoted(buf *b, str s)
         } else if (cp == '"' || cp == '\\') {
             buf_printf(b, "\\%c", (char)cp);
         } else if (cp == UTF8_BAD || is_control(cp)) {
-            for (size_t i = 0; i < n; i++) buf_printf(b, "\\x%02X", (unsigned)(unsigned char)s.p[i]);
+            for (size_t i = 0; i < n; i++) {
+                buf_printf(b, "\\x%02X", (unsigned)(unsigned char)s.p[i]);
+            }
         } else {
             buf_append(b, s.p, n);
         }
         s = (str){s.p + n, s.n - n};
     }
+}
+
+void put_text(json_writer *w, const char *key, str v)
+{
+    json_write_key(w, key);
+    json_write_string(w, v);
+}
+
+void put_u64(json_writer *w, const char *key, uint64_t v)
+{
+    json_write_key(w, key);
+    json_write_u64(w, v);
+}
+
+void put_i64(json_writer *w, const char *key, int64_t v)
+{
+    json_write_key(w, key);
+    json_write_i64(w, v);
+}
+
+void put_f64(json_writer *w, const char *key, double v)
+{
+    json_write_key(w, key);
+    json_write_f64(w, v);
 }
 
 char *format_count(uint64_t n, char out[16])

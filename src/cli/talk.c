@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "os/os.h"
 
 // --- options ------------------------------------------------------------------------------------
@@ -21,14 +20,15 @@ static hearth_status choose_seed(talk *t, hearth_err *err)
 }
 
 // "ID+X", "ID-X", "ID-inf".
-static hearth_status parse_bias(const char *text, int64_t n_vocab, sampler_bias *out, hearth_err *err)
+static hearth_status parse_bias(const char *text, int64_t n_vocab, sampler_bias *out,
+                                hearth_err *err)
 {
     size_t cut = strcspn(text, "+-=");
     int64_t id;
     double value;
     if (!str_parse_i64((str){text, cut}, &id) || !text[cut]) {
-        return err_fail(err, HEARTH_E_ARG, "option '--logit-bias': '%s' is not of the form ID+X or ID-X",
-                        text);
+        return err_fail(err, HEARTH_E_ARG,
+                        "option '--logit-bias': '%s' is not of the form ID+X or ID-X", text);
     }
     const char *number = text + cut + (text[cut] != '-');
     if (strcmp(number, "-inf") == 0) {
@@ -100,11 +100,12 @@ static hearth_status begin_text(talk *t, bool is_empty, hearth_err *err)
     bool has_bos = special->bos != TOK_NONE;
     if (has_bos && (special->add_bos || is_empty)) return push_id(&t->tokens, special->bos, err);
     if (!is_empty) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_ARG, "the prompt is empty and the model has no beginning-of-text token");
+    return err_fail(err, HEARTH_E_ARG,
+                    "the prompt is empty and the model has no beginning-of-text token");
 }
 
-// Control tokens spelled in a prompt are parsed: without chat templates, writing them is the only way
-// to give a model the form that it was trained on.
+// Control tokens spelled in a prompt are parsed: without chat templates, writing them is the only
+// way to give a model the form that it was trained on.
 hearth_status talk_append(talk *t, str text, hearth_err *err)
 {
     tok_options o = {.add_special = false, .parse_special = true};
@@ -215,48 +216,30 @@ void talk_print_stats(talk *t)
                 talk_finish_name(t->finish), err_colour(t->c, COLOUR_NONE));
 }
 
-static void write_number(json_writer *w, const char *key, double v)
-{
-    json_write_key(w, key);
-    json_write_f64(w, v);
-}
-
-static void write_integer(json_writer *w, const char *key, int64_t v)
-{
-    json_write_key(w, key);
-    json_write_i64(w, v);
-}
-
-static void write_text(json_writer *w, const char *key, str v)
-{
-    json_write_key(w, key);
-    json_write_string(w, v);
-}
-
 static void write_timings(json_writer *w, const talk *t)
 {
     const generate_stats *s = &t->stats;
     json_write_key(w, "timings");
     json_write_object(w);
-    write_number(w, "load_ms", (double)engine_get_info(t->e)->load_ns / 1e6);
-    write_number(w, "prompt_ms", (double)s->prompt_ns / 1e6);
-    write_number(w, "prompt_tps", per_second(s->n_prompt - s->n_reused, s->prompt_ns));
-    write_number(w, "generation_ms", (double)s->generate_ns / 1e6);
-    write_number(w, "generation_tps", per_second(s->n_generated, s->generate_ns));
+    put_f64(w, "load_ms", (double)engine_get_info(t->e)->load_ns / 1e6);
+    put_f64(w, "prompt_ms", (double)s->prompt_ns / 1e6);
+    put_f64(w, "prompt_tps", per_second(s->n_prompt - s->n_reused, s->prompt_ns));
+    put_f64(w, "generation_ms", (double)s->generate_ns / 1e6);
+    put_f64(w, "generation_tps", per_second(s->n_generated, s->generate_ns));
     json_write_object_end(w);
 }
 
 static void write_logprob(json_writer *w, const talk_logprob *p)
 {
     json_write_object(w);
-    write_integer(w, "id", p->id);
-    write_number(w, "logprob", (double)p->logprob);
+    put_i64(w, "id", p->id);
+    put_f64(w, "logprob", (double)p->logprob);
     json_write_key(w, "top");
     json_write_array(w);
     for (int i = 0; i < p->n_top; i++) {
         json_write_object(w);
-        write_integer(w, "id", p->top[i].id);
-        write_number(w, "logprob", (double)p->top[i].logprob);
+        put_i64(w, "id", p->top[i].id);
+        put_f64(w, "logprob", (double)p->top[i].logprob);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -280,18 +263,18 @@ void talk_print_json(talk *t, const char *source)
     json_writer w;
     json_write_init(&w, &t->c->out);
     json_write_object(&w);
-    write_text(&w, "model", str_from(source));
-    write_text(&w, "text", buf_str(&t->text));
+    put_text(&w, "model", str_from(source));
+    put_text(&w, "text", buf_str(&t->text));
     json_write_key(&w, "tokens");
     json_write_array(&w);
     for (size_t i = t->n_prompt; i < t->tokens.n; i++) json_write_i64(&w, t->tokens.id[i]);
     json_write_array_end(&w);
-    write_text(&w, "finish", str_from(talk_finish_name(t->finish)));
-    write_integer(&w, "seed", (int64_t)t->seed);
-    write_integer(&w, "n_prompt", t->stats.n_prompt);
-    write_integer(&w, "n_reused", t->stats.n_reused);
-    write_integer(&w, "n_generated", t->stats.n_generated);
-    write_integer(&w, "threads", engine_get_info(t->e)->n_threads);
+    put_text(&w, "finish", str_from(talk_finish_name(t->finish)));
+    put_i64(&w, "seed", (int64_t)t->seed);
+    put_i64(&w, "n_prompt", t->stats.n_prompt);
+    put_i64(&w, "n_reused", t->stats.n_reused);
+    put_i64(&w, "n_generated", t->stats.n_generated);
+    put_i64(&w, "threads", engine_get_info(t->e)->n_threads);
     write_timings(&w, t);
     if (t->o.n_logprobs > 0) write_logprobs(&w, t);
     json_write_object_end(&w);

@@ -39,7 +39,8 @@ void talk_release(talk *t); // the engine stays open
 // Appends text to the conversation; the first time with the beginning-of-text token when the model
 // wants one (or when there is nothing else to begin with).
 hearth_status talk_append(talk *t, str text, hearth_err *err);
-// Generates from the conversation so far and appends what comes. A cancel is no failure: finish says it.
+// Generates from the conversation so far and appends what comes. A cancel is no failure: `finish`
+// says it.
 hearth_status talk_answer(talk *t, hearth_err *err);
 void talk_print_stats(talk *t);
 void talk_print_json(talk *t, const char *prompt_source);
@@ -52,7 +53,10 @@ hearth_status chat_run(talk *t, hearth_err *err);
 typedef struct line_editor line_editor;
 hearth_status line_open(const char *prompt, line_editor **out, hearth_err *err);
 void line_close(line_editor *l); // saves the history; NULL is legal
-typedef enum line_result { LINE_OK, LINE_END, LINE_INTERRUPTED, LINE_FAILED } line_result;
+// ABANDONED: Ctrl-C with something on the line; INTERRUPTED: Ctrl-C on an empty one.
+typedef enum line_result {
+    LINE_OK, LINE_END, LINE_ABANDONED, LINE_INTERRUPTED, LINE_FAILED
+} line_result;
 // A line without its newline, valid until the next call.
 line_result line_read(line_editor *l, str *out);
 

@@ -1,4 +1,4 @@
-# Mistakes: exact exit status, one line that names the thing, nothing on stdout, nothing left behind.
+# Mistakes: exact exit status, one line that names the thing, no output, nothing left behind.
 . "${0%/*}/common.sh"
 
 # --- usage ---
@@ -25,7 +25,7 @@ expect_error 2 "no shape 'qwen9'" bench --shape qwen9
 expect_error 2 "no completion for 'csh'" completion csh
 expect_error 2 "\-\-tokens is missing" debug logits m.gguf --out x.npy
 expect_error 2 "\-\-out is missing" debug logits m.gguf --tokens 1
-expect_error 2 "option '--tokens': 'x' is not a token id" debug logits m.gguf --tokens 1,x --out x.npy
+expect_error 2 "option '--tokens': 'x' is not a token id" debug logits m.gguf --tokens 1,x -o x
 expect_error 2 "\-\-ids and --decode exclude each other" tokenize m.gguf --ids --decode
 expect_error 2 "option '--cpu': 'abacus'" debug kern --cpu abacus
 
@@ -43,9 +43,14 @@ for command in run show plan tokenize "debug gguf" "debug tokens" bench; do
     # shellcheck disable=SC2086
     expect_error 1 "$work: is a folder" $command "$work"
 done
-expect_error 1 "story.gguf: no such file or model, did you mean '$work/stories.gguf'" run "$work/story.gguf" hi
-(cd "$work" && expect_error 1 "storeis.gguf: no such file or model, did you mean 'stories.gguf'?" run storeis.gguf hi
- exit "$failures") || fail "a name without a folder"
+expect_error 1 "story.gguf: no such file or model, did you mean '$work/stories.gguf'" \
+    run "$work/story.gguf" hi
+(
+    cd "$work" || exit 1
+    expect_error 1 "storeis.gguf: no such file or model, did you mean 'stories.gguf'?" \
+        run storeis.gguf hi
+    exit "$failures"
+) || fail "a name without a folder"
 expect_error 1 "$work/none.npy: " debug diff "$work/none.npy" "$work/none.npy"
 expect_error 1 "$work/text.gguf: " debug diff "$work/text.gguf" "$work/text.gguf"
 
@@ -58,7 +63,8 @@ if [ -f "$story" ]; then
     expect_error 1 "$work/head.gguf: " tokenize "$work/head.gguf" --ids
     expect_error 1 "memory" run "$story" hi --memory-limit 1K
     expect_error 1 "$work/none.txt: " run "$story" -f "$work/none.txt"
-    expect_error 1 "outside the vocabulary (0 to 511)" debug logits "$story" --tokens 1,512 --out "$work/x.npy"
+    expect_error 1 "outside the vocabulary (0 to 511)" \
+        debug logits "$story" --tokens 1,512 --out "$work/x.npy"
     expect_error 1 "$work/no/x.npy: " debug logits "$story" --tokens 1,2 --out "$work/no/x.npy"
     expect_error 1 "option '--logit-bias'" run "$story" hi --logit-bias 5
     expect_error 1 "option '--samplers'" run "$story" hi --samplers "top_k;magic"

@@ -26,7 +26,8 @@ int main(int argc, char **argv)
     hearth_status st = json_open_memory(text, n, INPUT_MAX, &r, &err);
     while (st == HEARTH_OK && ev != JSON_END) {
         st = json_next(r, &ev, &err);
-        if (st == HEARTH_OK && ev == JSON_KEY && json_depth(r) == 1) mark_key(argc, argv, json_text(r));
+        bool is_key = st == HEARTH_OK && ev == JSON_KEY && json_depth(r) == 1;
+        if (is_key) mark_key(argc, argv, json_text(r));
     }
     json_close(r);
     free(text);

@@ -14,7 +14,8 @@ done
 for name in $commands debug-logits debug-gguf debug-tokens debug-kern debug-diff ""; do
     "$program" help --man $name >"$work/page.1" || fail "help --man $name"
     if command -v mandoc >/dev/null; then
-        mandoc -Tlint -Wwarning "$work/page.1" >"$work/lint" || fail "man $name: $(cat "$work/lint")"
+        mandoc -Tlint -Wwarning "$work/page.1" >"$work/lint" ||
+            fail "man $name: $(cat "$work/lint")"
     fi
 done
 "$program" help debug | grep -q "debug logits" || fail "help debug lists no verbs"
@@ -51,7 +52,7 @@ mkfifo "$work/pipe"
 exec 4>"$work/pipe"
 wait
 "$program" version >&4 2>"$work/err"
-[ $? -eq 1 ] || fail "a closed pipe is no success"
+[ $? -ne 0 ] || fail "a closed pipe is no success"
 exec 4>&-
 [ -s "$work/err" ] && fail "a closed pipe is no news: $(cat "$work/err")"
 if [ -e /dev/full ]; then

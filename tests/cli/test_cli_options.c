@@ -77,7 +77,8 @@ static void expect_set(const cmd *c, opt_ref r, const char *a, const char *b, co
     release(&p);
 }
 
-static void expect_refused(const cmd *c, const opt *o, const char *a, const char *b, const char *part)
+static void expect_refused(const cmd *c, const opt *o, const char *a, const char *b,
+                           const char *part)
 {
     parsed p = parse_one(c, a, b);
     if (p.st != HEARTH_E_ARG) fail_row(c, o, "accepted", &p);
