@@ -1,8 +1,8 @@
 // `hearth bench`: speed of prompt reading and generation, medians of several runs.
 //
 // Each run opens a fresh session, reads the same random prompt and generates greedily past any end
-// token, so that all runs do the same work. One run beforehand is not counted: it brings the weights
-// into memory and the threads into being.
+// token, so that all runs do the same work. One run beforehand is not counted: it brings the
+// weights into memory and the threads into being.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
