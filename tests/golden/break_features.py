@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Switches off one feature of the models at a time and expects the goldens to notice.
+
+usage: tests/golden/break_features.py [WORD]   (only features whose name contains WORD)
+
+The tree is copied to build/broken, one line is changed there, the golden program is built and must
+fail; then the line is put back. A feature whose golden still passes, or whose line is no longer in
+the code, is an error: the goldens or this list have a hole.
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORK = ROOT / "build" / "broken"
+ATTN, FFN, FAMILY, MODEL = "src/nn/attn.c", "src/nn/ffn.c", "src/llm/families.c", "src/llm/model.c"
+STEP, CONFIG, CPU = "src/llm/step.c", "src/llm/config.c", "src/dev/cpu_attention.c"
+
+FEATURES = [  # name, file, line as it is, line without the feature
+    ("bias of q", ATTN, "HEARTH_TRY(add_bias(r, a->q_bias, r->q, err));", ""),
+    ("bias of k", ATTN, "HEARTH_TRY(add_bias(r, a->k_bias, r->k, err));", ""),
+    ("bias of v", ATTN, "HEARTH_TRY(add_bias(r, a->v_bias, r->v, err));", ""),
+    ("norm of q", ATTN, "HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));", ""),
+    ("norm of k", ATTN, "HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));", ""),
+    ("rotation of q", ATTN, "ops->rope(r->d, a->rope, r->angles, r->q, r->n_rows, a->n_head, a->d_k);", ""),
+    ("rotation of k", ATTN, "ops->rope(r->d, a->rope, r->angles, r->k, r->n_rows, a->n_head_kv, a->d_k);", ""),
+    ("pairing of llama", "src/llm/arch_llama.c", "c->rope_neox = false;", "c->rope_neox = true;"),
+    ("pairing of qwen2", "src/llm/arch_qwen2.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("pairing of qwen3", "src/llm/arch_qwen3.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("rope factors", MODEL, "/ (double)m->inv_freq[i]);", ");"),
+    ("linear rope scaling", MODEL, "f / (double)c->rope_linear /", "f /"),
+    ("rope base", CONFIG, "1e-3, 1e12, &base, &c->rope_base)", "1e-3, 1e12, &base, &(float){0})"),
+    ("size of a head", CONFIG, "LIMIT_HEAD_SIZE, d_head, &c->d_k));",
+     "LIMIT_HEAD_SIZE, d_head, &c->d_k)); c->d_k = d_head;"),
+    ("epsilon of norms", CONFIG, "0, 1, NULL, &c.norm_eps));", "0, 1, NULL, &c.norm_eps)); c.norm_eps = 0;"),
+    ("attention scale", FAMILY, ".scale = (float)(1.0 / sqrt((double)c->d_k)),", ".scale = 1,"),
+    ("grouped heads", CPU, "int64_t head = kv_head * j->group,", "int64_t head = kv_head,"),
+    ("causality", CPU, "i64_min(c->page_len - slot, r->pos - pos + 1)", "c->page_len - slot"),
+    ("keys before the last page", CPU, "for (int64_t pos = r->first;",
+     "for (int64_t pos = r->pos / c->page_len * c->page_len;"),
+    ("norm before attention", FAMILY,
+     "HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));",
+     "ops->copy(r->d, r->h, r->x, (size_t)n * sizeof(float));"),
+    ("norm before the feed-forward", FAMILY,
+     "HEARTH_TRY(nn_apply_norm(r, &l->ffn_norm, r->x, r->n_rows, r->h, err));",
+     "ops->copy(r->d, r->h, r->x, (size_t)n * sizeof(float));"),
+    ("residual around attention", FAMILY,
+     "HEARTH_TRY(nn_attention(r, &l->attn, cache, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
+     "HEARTH_TRY(nn_attention(r, &l->attn, cache, err));\n"
+     "    ops->copy(r->d, r->x, r->h, (size_t)n * sizeof(float));"),
+    ("residual around the feed-forward", FAMILY,
+     "HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
+     "HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));\n"
+     "    ops->copy(r->d, r->x, r->h, (size_t)n * sizeof(float));"),
+    ("gate of the feed-forward", FFN,
+     "r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);", ""),
+    ("output norm", STEP,
+     "HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));", ""),
+    ("output matrix of its own", MODEL, "if (c->is_tied) return HEARTH_OK;", "return HEARTH_OK;"),
+]
+
+
+def run(*command):
+    return subprocess.run(command, cwd=WORK, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def copy_tree():
+    for name in ("src", "include", "cmake", "tests"):
+        shutil.copytree(ROOT / name, WORK / name, dirs_exist_ok=True)
+    for name in ("CMakeLists.txt", "CMakePresets.json"):
+        shutil.copy(ROOT / name, WORK / name)
+    # Unused variables are what a removed line leaves behind.
+    run("cmake", "--preset", "release", "-DCMAKE_C_FLAGS=-Wno-error")
+
+
+def goldens_pass():
+    build = run("cmake", "--build", "build/release", "--target", "test_golden_llm")
+    if build.returncode:
+        raise SystemExit(f"does not build:\n{build.stdout[-2000:]}")
+    return run("build/release/tests/test_golden_llm").returncode == 0
+
+
+def main():
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    WORK.mkdir(parents=True, exist_ok=True)
+    copy_tree()
+    if not goldens_pass():
+        raise SystemExit("the goldens fail before anything is broken")
+    holes = 0
+    for name, file, line, without in FEATURES:
+        if word not in name:
+            continue
+        path = WORK / file
+        text = path.read_text()
+        if text.count(line) != 1:
+            print(f"{name}: the line is in {file} {text.count(line)} times")
+            holes += 1
+            continue
+        path.write_text(text.replace(line, without))
+        noticed = not goldens_pass()
+        path.write_text(text)
+        print(f"{name}: {'noticed' if noticed else 'NOT NOTICED'}", flush=True)
+        holes += not noticed
+    print(f"{len(FEATURES)} features, {holes} not noticed")
+    raise SystemExit(1 if holes else 0)
+
+
+main()
