@@ -4,10 +4,11 @@
 //
 //   | chunk head, 64 bytes | block | block |red| block | ... unused, poisoned under ASan |
 //
-// A chunk is twice as large as the one before (4 KB to 1 MB), or as large as the one block that
-// made it necessary, but never larger than what max_bytes still allows. What is left over in a
-// chunk is smaller than the block that did not fit, so an arena never holds more than twice
-// max_bytes. Rejected: one reserved address range per arena (not on 32 bits, not under WASI).
+// A chunk is twice as large as the one before (4 KB to 1 MB) but not larger than what max_bytes still
+// allows, though at least 4 KB, or as large as the one block that made it necessary. What is left
+// over in a chunk is smaller than the block that did not fit with its alignment, so an arena holds
+// at most about twice max_bytes. Rejected: one reserved address range per arena (not on 32 bits,
+// not under WASI).
 #include "base/arena.h"
 
 #include <string.h>
@@ -49,11 +50,11 @@ void arena_release(arena *a)
     a->used_bytes = 0;
 }
 
-// The size of the next chunk, which must hold `need` bytes; need <= room.
+// The size of the next chunk, which must hold `need` bytes.
 static size_t choose_size(const arena *a, size_t need, size_t room)
 {
     size_t grown = a->last ? size_min(a->last->size, CHUNK_MAX / 2) * 2 : CHUNK_MIN;
-    return size_max(need, size_min(size_max(grown, CHUNK_MIN), room));
+    return size_max(need, size_max(size_min(grown, room), CHUNK_MIN));
 }
 
 static arena_chunk *add_chunk(arena *a, size_t need, size_t room)
@@ -89,7 +90,7 @@ void *arena_alloc(arena *a, size_t count, size_t size, size_t align)
     align = size_max(align, RED_ALIGN);
     arena_chunk *c = a->last;
     if (!find_place(c, need, align, &at)) {
-        c = add_chunk(a, need, size_max(room, need));
+        c = add_chunk(a, need, room);
         at = 0;
         if (!c) return NULL;
     }
