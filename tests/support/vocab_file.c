@@ -102,6 +102,12 @@ static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
     HEARTH_TRY(write_id(w, "tokenizer.ggml.eos_token_id", v->eos));
     HEARTH_TRY(write_id(w, "tokenizer.ggml.unknown_token_id", v->unk));
     HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_eos_token", v->add_eos, NULL));
+    if (v->no_space_prefix) {
+        HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_space_prefix", false, NULL));
+    }
+    if (v->remove_extra_spaces) {
+        HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.remove_extra_whitespaces", true, NULL));
+    }
     HEARTH_TRY(gguf_write_header(w, NULL));
     return gguf_write_end(w, NULL);
 }

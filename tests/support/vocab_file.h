@@ -14,7 +14,7 @@ typedef struct test_vocab {
     int32_t type[TEST_VOCAB_MAX];
     str merge[32];
     int bos, eos, unk;         // -1: not written
-    bool add_eos;
+    bool add_eos, no_space_prefix, remove_extra_spaces;
     char bytes[256][8];        // room for the spelling of byte tokens
 } test_vocab;
 

@@ -81,6 +81,29 @@ static void test_spm_merges(void **state)
     close_vocab(&m);
 }
 
+static void test_spm_spaces(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_spm(&vocab);
+    vocab.no_space_prefix = vocab.add_eos = true;
+    open_good(&m);
+    check_encoding(m.t, "hello hello", ADD, "<s> hello \u2581hello </s>");
+    buf out;
+    buf_init(&out, MEM_TEST, 1 << 10);
+    int word = test_vocab_find(&vocab, "\u2581hello");
+    assert_int_equal(tok_decode_one(m.t, word, false, true, &out), HEARTH_OK);
+    assert_string_equal(out.p, " hello"); // nothing was put in front, so nothing is taken off
+    buf_release(&out);
+    close_vocab(&m);
+    test_vocab_spm(&vocab);
+    vocab.remove_extra_spaces = true;
+    open_good(&m);
+    check_encoding(m.t, "  hello   hello ", PLAIN, "\u2581hello \u2581hello");
+    check_encoding(m.t, "   ", PLAIN, "");
+    close_vocab(&m);
+}
+
 static void test_bpe_merges(void **state)
 {
     (void)state;
@@ -487,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spm_merges),
+        cmocka_unit_test(test_spm_spaces),
         cmocka_unit_test(test_bpe_merges),
         cmocka_unit_test(test_special_tokens),
         cmocka_unit_test(test_no_injection),
