@@ -16,6 +16,7 @@ typedef struct bench {
     cli *c;
     const bench_args *a;
     engine *e;
+    uint64_t load_ns;
     tok_ids prompt;
     double prompt_tps[101], generation_tps[101]; // of the runs so far
     int n;
@@ -142,7 +143,7 @@ static void print_json(bench *b)
     put_i64(&w, "threads", info->n_threads);
     put_i64(&w, "n_prompt", b->a->prompt);
     put_i64(&w, "n_gen", b->a->predict);
-    put_f64(&w, "load_ms", (double)info->load_ns / 1e6);
+    put_f64(&w, "load_ms", (double)b->load_ns / 1e6);
     put_f64(&w, "prompt_tps", median(b->prompt_tps, b->n));
     put_f64(&w, "generation_tps", median(b->generation_tps, b->n));
     put_i64(&w, "runs", b->n);
@@ -173,7 +174,7 @@ static void print_text(bench *b)
                info->file_type);
     out_printf(c, "processor   %d thread%s, %s\n", info->n_threads, info->n_threads == 1 ? "" : "s",
                info->cpu);
-    out_printf(c, "loading     %10.1f ms\n", (double)info->load_ns / 1e6);
+    out_printf(c, "loading     %10.1f ms\n", (double)b->load_ns / 1e6);
     out_printf(c, "prompt      %10.1f tokens/s  +- %.1f %%  (%d tokens)\n",
                median(b->prompt_tps, b->n), spread(b->prompt_tps, b->n), b->a->prompt);
     out_printf(c, "generation  %10.1f tokens/s  +- %.1f %%  (%d tokens)\n",
@@ -186,7 +187,7 @@ static hearth_status run_bench(bench *b, const char *source, hearth_err *err)
     HEARTH_TRY(fill_engine_options(b->c, &b->a->engine, &o, err));
     if (o.n_ctx == 0) o.n_ctx = (int64_t)b->a->prompt + b->a->predict;
     progress_show(b->c, "loading %s", source);
-    hearth_status st = open_engine(source, &o, &b->e, err);
+    hearth_status st = open_engine(source, &o, &b->e, &b->load_ns, err);
     if (st == HEARTH_OK) st = make_prompt(b, err);
     if (st == HEARTH_OK) st = run_all(b, err);
     if (st == HEARTH_OK) (b->a->common.json ? print_json : print_text)(b);

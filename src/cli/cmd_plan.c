@@ -76,7 +76,7 @@ hearth_status cmd_plan(cli *c, void *args, hearth_err *err)
     engine_options eo;
     engine *e = NULL;
     fill_metadata_options(a->engine.in_process, &eo);
-    HEARTH_TRY(open_engine(a->common.words[0], &eo, &e, err));
+    HEARTH_TRY(open_engine(a->common.words[0], &eo, &e, NULL, err));
     llm_ctx_options o;
     llm_plan p;
     llm_ctx_options_default(&o);

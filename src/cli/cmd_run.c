@@ -115,7 +115,7 @@ static hearth_status run_model(cli *c, const run_args *a, const run_input *in, h
     engine_options o;
     HEARTH_TRY(fill_engine_options(c, &a->engine, &o, err));
     progress_show(c, "loading %s", in->source);
-    hearth_status st = open_engine(in->source, &o, &t.e, err);
+    hearth_status st = open_engine(in->source, &o, &t.e, &t.load_ns, err);
     progress_clear(c);
     if (st != HEARTH_OK) return st;
     say_what_is_unusual(c, a, t.e, in->source);

@@ -244,7 +244,7 @@ hearth_status cmd_show(cli *c, void *args, hearth_err *err)
     buf json;
     buf_init(&json, MEM_MISC, SIZE_MAX);
     fill_metadata_options(a->in_process, &o);
-    hearth_status st = open_engine(a->common.words[0], &o, &e, err);
+    hearth_status st = open_engine(a->common.words[0], &o, &e, NULL, err);
     if (st == HEARTH_OK) st = engine_describe(e, &json, err);
     if (st == HEARTH_OK && a->common.json) {
         out_bytes(c, buf_str(&json));

@@ -135,7 +135,7 @@ hearth_status cmd_tokenize(cli *c, void *args, hearth_err *err)
     buf text;
     buf_init(&text, MEM_MISC, LIMIT_STDIN);
     fill_metadata_options(a->in_process, &o);
-    hearth_status st = open_engine(a->common.words[0], &o, &e, err);
+    hearth_status st = open_engine(a->common.words[0], &o, &e, NULL, err);
     if (st == HEARTH_OK) st = read_input(a, &text, err);
     if (st == HEARTH_OK) st = (a->decode ? decode : encode)(c, e, a, buf_str(&text), err);
     engine_close(e);

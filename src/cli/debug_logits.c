@@ -66,7 +66,7 @@ hearth_status cmd_debug_logits(cli *c, void *args, hearth_err *err)
     tok_ids ids = {0};
     HEARTH_TRY(fill_engine_options(c, &ea, &o, err));
     o.n_logits = a->batch;
-    HEARTH_TRY(open_engine(a->common.words[0], &o, &e, err));
+    HEARTH_TRY(open_engine(a->common.words[0], &o, &e, NULL, err));
     st = parse_ids(str_from(a->tokens), engine_get_info(e)->n_vocab, &ids, err);
     if (st == HEARTH_OK) {
         st = compute(e, a, &ids, err);

@@ -47,10 +47,12 @@ void fill_metadata_options(bool in_process, engine_options *o)
 }
 
 hearth_status open_engine(const char *source, const engine_options *o, engine **out,
-                          hearth_err *err)
+                          uint64_t *load_ns, hearth_err *err)
 {
     HEARTH_TRY(check_model_path(source, err));
+    uint64_t begin = os_now_ns();
     hearth_status st = engine_open(source, o, out, err);
+    if (load_ns) *load_ns = os_now_ns() - begin;
     if (st == HEARTH_OK || !err) return st;
     // A message about one part of a split model names that part itself.
     if (!str_starts(str_from(err->msg), str_from(source))) err_prefix(err, "%s: ", source);

@@ -15,9 +15,10 @@ typedef struct engine_args {
     const char *cpu;       // instruction set name, NULL: all
 } engine_args;
 
-// Opens `source` after checking that it is there; messages name the source.
+// Opens `source` after checking that it is there; messages name the source. *load_ns (may be NULL):
+// the time that a person waits, starting the child included.
 hearth_status open_engine(const char *source, const engine_options *o, engine **out,
-                          hearth_err *err);
+                          uint64_t *load_ns, hearth_err *err);
 hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *o, hearth_err *err);
 // Options for commands that only look: metadata, plan, tokens.
 void fill_metadata_options(bool in_process, engine_options *o);

@@ -114,6 +114,7 @@ static void write_note(cli *c, const char *fmt, va_list ap, const char *end)
     char line[ERR_MSG_CAP + 128];
     int n = vsnprintf(line, sizeof line, fmt, ap);
     if (n < 0) return;
+    if (c->out_is_tty) (void)out_flush(c, NULL); // in the order in which a person reads them
     if (strcmp(end, "\n") == 0) progress_clear(c);
     size_t used = size_min((size_t)n, sizeof line - 1);
     (void)os_stream_write(OS_STDERR, line, used, NULL);

@@ -210,7 +210,7 @@ void talk_print_stats(talk *t)
     note_always(t->c, "%sseed %llu, loaded in %.1f ms, prompt %lld tokens (%lld reused) at %.1f/s, "
                 "generated %lld at %.1f/s, end: %s%s",
                 err_colour(t->c, COLOUR_DIM), (unsigned long long)t->seed,
-                (double)engine_get_info(t->e)->load_ns / 1e6, (long long)s->n_prompt,
+                (double)t->load_ns / 1e6, (long long)s->n_prompt,
                 (long long)s->n_reused, per_second(s->n_prompt - s->n_reused, s->prompt_ns),
                 (long long)s->n_generated, per_second(s->n_generated, s->generate_ns),
                 talk_finish_name(t->finish), err_colour(t->c, COLOUR_NONE));
@@ -221,7 +221,7 @@ static void write_timings(json_writer *w, const talk *t)
     const generate_stats *s = &t->stats;
     json_write_key(w, "timings");
     json_write_object(w);
-    put_f64(w, "load_ms", (double)engine_get_info(t->e)->load_ns / 1e6);
+    put_f64(w, "load_ms", (double)t->load_ns / 1e6);
     put_f64(w, "prompt_ms", (double)s->prompt_ns / 1e6);
     put_f64(w, "prompt_tps", per_second(s->n_prompt - s->n_reused, s->prompt_ns));
     put_f64(w, "generation_ms", (double)s->generate_ns / 1e6);

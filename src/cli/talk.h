@@ -19,7 +19,7 @@ typedef struct talk {
     const run_args *a;
     engine *e;
     engine_session s;
-    uint64_t seed;
+    uint64_t seed, load_ns;
     generate_options o;
     str stop[LIMIT_STOP_STRINGS];
     sampler_bias bias[OPT_LIST_MAX];
