@@ -9,7 +9,7 @@
 // Work is cut into (row, key/value head) pairs: the query heads that share a key/value head go
 // through its pages together, and a pair is one thread's from the first page to the division, so
 // nothing is merged and the bits do not depend on who did it. Scratch is one online-softmax state
-// per thread.
+// per thread. Head sizes that are no multiple of 8, which only toy models have, go to the reference.
 #include "dev/cpu_int.h"
 
 #include <math.h>
@@ -111,6 +111,11 @@ static void attend_chunk(void *ctx, int64_t chunk, int worker)
         for (int64_t i = 0; i < c->d_v; i++) out[i] = state[STATE_HEAD + i] / state[1];
 }
 
+static const kern *choose_kern(const cpu_dev *d, const dev_cache *c)
+{
+    return c->d_k % 8 || c->d_v % 8 ? &d->plain : &d->k;
+}
+
 static int64_t count_keys(const dev_attn_row *rows, int64_t n_rows)
 {
     int64_t n = 0;
@@ -123,7 +128,7 @@ void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t
 {
     ASSERT(c->type_k == c->type_v && n_head % c->n_head_kv == 0);
     const cpu_dev *cpu = cpu_of(d);
-    attn_job j = {.k = &cpu->k, .c = c, .rows = rows, .n_rows = n_rows, .n_head = n_head,
+    attn_job j = {.k = choose_kern(cpu, c), .c = c, .rows = rows, .n_rows = n_rows, .n_head = n_head,
                   .group = n_head / c->n_head_kv, .k_item = item_bytes(c->type_k, c->d_k),
                   .v_item = item_bytes(c->type_v, c->d_v), .scale = scale, .q = cpu_f32(q),
                   .out = cpu_f32(out), .state = cpu_ptr(scratch),

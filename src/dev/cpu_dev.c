@@ -133,6 +133,7 @@ hearth_status dev_cpu_open(int n_threads, unsigned cpu, dev **out, hearth_err *e
     }
     c->base.ops = &cpu_ops;
     kern_init(&c->k, cpu);
+    kern_init(&c->plain, 0);
     *out = &c->base;
     return HEARTH_OK;
 }

@@ -15,6 +15,7 @@ struct dev_buf {
 typedef struct cpu_dev {
     dev base;
     kern k;
+    kern plain; // the reference, for shapes that no vector kernel takes
     pool *pool;
 } cpu_dev;
 

@@ -80,11 +80,6 @@ static hearth_status check_shape(const llm_config *c, hearth_err *err)
         return err_fail(err, HEARTH_E_FORMAT,
                         "%lld attention heads cannot share %lld key/value heads equally",
                         (long long)c->n_head, (long long)c->n_head_kv);
-    // The attention kernels take vectors of 8 at the least; no published model has another size.
-    if (c->d_k % 8 || c->d_v % 8)
-        return err_fail(err, HEARTH_E_UNSUPPORTED,
-                        "heads of %lld and %lld values: only multiples of 8 are supported",
-                        (long long)c->d_k, (long long)c->d_v);
     return HEARTH_OK;
 }
 

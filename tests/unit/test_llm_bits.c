@@ -1,0 +1,303 @@
+// The promise that makes everything else testable: a row's logits are the same bits whatever the
+// threads, the batches, the neighbours, and however the cache came to be.
+//
+// One list of ways to run a model, each compared byte for byte with the plainest one (one thread, all
+// tokens in one step, alone), for each architecture and each type that computes.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "support/llm_fixture.h"
+#include "support/model_file.h"
+
+// Two full pages and a part of a third; the split lies inside the second page.
+enum { N = 133, SPLIT = 77, N_OTHERS = 8 };
+
+typedef struct subject {
+    const void *bytes;
+    size_t n_bytes;
+    const char *name;
+    bool is_quantized;
+    int64_t n_vocab;
+    int32_t ids[N];
+    fixture_options base;
+    float *expected, *got; // [N][n_vocab]
+} subject;
+
+static size_t logits_bytes(const subject *s, int n)
+{
+    return (size_t)n * (size_t)s->n_vocab * sizeof(float);
+}
+
+static void open_subject(const subject *s, const fixture_options *o, fixture *f)
+{
+    hearth_err err = ERR_INIT;
+    if (fixture_open(f, s->bytes, s->n_bytes, o, &err) != HEARTH_OK)
+        fail_msg("%s: %s", s->name, err.msg);
+}
+
+static void expect_same(const subject *s, const float *got, int from, int n, const char *way)
+{
+    const float *want = s->expected + (size_t)from * (size_t)s->n_vocab;
+    if (memcmp(want, got, logits_bytes(s, n)) != 0) fail_msg("%s: %s: other bits", s->name, way);
+}
+
+static llm_seq new_seq(fixture *f)
+{
+    llm_seq seq;
+    assert_int_equal(llm_seq_new(f->c, &seq, NULL), HEARTH_OK);
+    return seq;
+}
+
+static void compute(fixture *f, const subject *s, llm_seq seq, int from, int n, int batch, float *out)
+{
+    hearth_err err = ERR_INIT;
+    if (fixture_logits(f, seq, s->ids, from, n, batch, out, &err) != HEARTH_OK)
+        fail_msg("%s: %s", s->name, err.msg);
+}
+
+static void run_plain(const subject *s, const fixture_options *o, int batch, float *out)
+{
+    fixture f;
+    open_subject(s, o, &f);
+    compute(&f, s, new_seq(&f), 0, N, batch, out);
+    fixture_close(&f);
+}
+
+static void check_threads_and_batches(const subject *s)
+{
+    static const struct { int threads, batch; } ways[] = {
+        {1, 1}, {2, 7}, {3, 64}, {4, N}, {4, 1}, {2, N}};
+    for (size_t i = 0; i < COUNTOF(ways); i++) {
+        fixture_options o = s->base;
+        char way[64];
+        snprintf(way, sizeof way, "%d threads, batches of %d", ways[i].threads, ways[i].batch);
+        o.n_threads = ways[i].threads;
+        run_plain(s, &o, ways[i].batch, s->got);
+        expect_same(s, s->got, 0, N, way);
+    }
+}
+
+static void check_closed(const subject *s)
+{
+    fixture_options o = s->base;
+    o.is_closed = true;
+    run_plain(s, &o, 64, s->got);
+    expect_same(s, s->got, 0, N, "closed device");
+}
+
+// Each step has rows of nine sequences that go at different speeds; the subject's are in between.
+static void check_among_others(const subject *s)
+{
+    fixture f;
+    fixture_options o = s->base;
+    o.ctx.n_seq = N_OTHERS + 1;
+    o.ctx.n_ctx = (N_OTHERS + 1) * 192;
+    o.n_threads = 2;
+    open_subject(s, &o, &f);
+    llm_seq seq[N_OTHERS + 1];
+    int done[N_OTHERS + 1] = {0};
+    for (int i = 0; i <= N_OTHERS; i++) seq[i] = new_seq(&f);
+    while (done[4] < N) {
+        llm_row rows[64];
+        int n = 0, mine = 0;
+        for (int i = 0; i <= N_OTHERS; i++) {
+            for (int k = 0; k < 1 + (i * 3 + 1) % 5 && done[i] < N; k++, done[i]++) {
+                int32_t token = i == 4 ? s->ids[done[i]] : s->ids[(done[i] * 7 + i) % N];
+                rows[n++] = (llm_row){.seq = seq[i], .pos = done[i], .token = token,
+                                      .want = i == 4 ? LLM_WANT_LOGITS : LLM_WANT_NOTHING};
+                mine += i == 4;
+            }
+        }
+        assert_int_equal(llm_step(f.c, rows, n, NULL), HEARTH_OK);
+        for (int i = 0, at = done[4] - mine; i < n; i++)
+            if (rows[i].seq == seq[4]) expect_same(s, llm_logits(f.c, i), at++, 1, "among others");
+    }
+    fixture_close(&f);
+}
+
+static void check_export_import(const subject *s)
+{
+    fixture a, b;
+    open_subject(s, &s->base, &a);
+    open_subject(s, &s->base, &b);
+    llm_seq from = new_seq(&a), to;
+    compute(&a, s, from, 0, SPLIT, N, s->got);
+    size_t n = llm_seq_export_bytes(a.c, from);
+    void *blob = malloc(n);
+    assert_non_null(blob);
+    assert_int_equal(llm_seq_export(a.c, from, blob, n, NULL), HEARTH_OK);
+    assert_int_equal(llm_seq_import(b.c, blob, n, &to, NULL), HEARTH_OK);
+    assert_int_equal(llm_seq_length(b.c, to), SPLIT);
+    compute(&b, s, to, SPLIT, N, N, s->got);
+    expect_same(s, s->got, SPLIT, N - SPLIT, "export and import");
+    void *again = malloc(n);
+    assert_non_null(again);
+    assert_int_equal(llm_seq_rewind(b.c, to, SPLIT, NULL), HEARTH_OK);
+    assert_int_equal(llm_seq_export(b.c, to, again, n, NULL), HEARTH_OK);
+    assert_memory_equal(blob, again, n);
+    free(again);
+    free(blob);
+    fixture_close(&a);
+    fixture_close(&b);
+}
+
+// A fork goes its own way; then the original is rewound and computed again.
+static void check_fork_and_rewind(const subject *s)
+{
+    fixture f;
+    fixture_options o = s->base;
+    llm_seq fork;
+    o.ctx.n_seq = 2;
+    open_subject(s, &o, &f);
+    llm_seq seq = new_seq(&f);
+    compute(&f, s, seq, 0, SPLIT + 20, N, s->got);
+    assert_int_equal(llm_seq_fork(f.c, seq, SPLIT, &fork, NULL), HEARTH_OK);
+    llm_row row = {.seq = fork, .pos = SPLIT, .token = (s->ids[SPLIT] + 1) % (int32_t)s->n_vocab};
+    assert_int_equal(llm_step(f.c, &row, 1, NULL), HEARTH_OK);
+    compute(&f, s, seq, SPLIT + 20, N, N, s->got);
+    expect_same(s, s->got, SPLIT + 20, N - SPLIT - 20, "beside a fork");
+    assert_int_equal(llm_seq_rewind(f.c, fork, SPLIT, NULL), HEARTH_OK);
+    compute(&f, s, fork, SPLIT, N, 7, s->got);
+    expect_same(s, s->got, SPLIT, N - SPLIT, "fork");
+    assert_int_equal(llm_seq_rewind(f.c, seq, 3, NULL), HEARTH_OK);
+    compute(&f, s, seq, 3, N, N, s->got);
+    expect_same(s, s->got, 3, N - 3, "rewound");
+    fixture_close(&f);
+}
+
+// Layer 0 in one part, the rest in another; the hidden rows are carried over by hand.
+static void check_two_parts(const subject *s)
+{
+    fixture a, b;
+    fixture_options o = s->base;
+    o.part = (llm_model_options){0, 1};
+    open_subject(s, &o, &a);
+    o.part = (llm_model_options){1, 0};
+    open_subject(s, &o, &b);
+    llm_row rows[N];
+    llm_seq seq = new_seq(&a);
+    for (int i = 0; i < N; i++)
+        rows[i] = (llm_row){.seq = seq, .pos = i, .token = s->ids[i], .want = LLM_WANT_HIDDEN};
+    assert_int_equal(llm_step(a.c, rows, N, NULL), HEARTH_OK);
+    seq = new_seq(&b);
+    for (int i = 0; i < N; i++)
+        rows[i] = (llm_row){.seq = seq, .pos = i, .token = -1, .embd = llm_hidden(a.c, i),
+                            .want = LLM_WANT_LOGITS};
+    assert_int_equal(llm_step(b.c, rows, N, NULL), HEARTH_OK);
+    for (int i = 0; i < N; i++) expect_same(s, llm_logits(b.c, i), i, 1, "two parts");
+    fixture_close(&a);
+    fixture_close(&b);
+}
+
+// Not the same bits: another instruction set rounds differently, but not by much. With quantised
+// activations a last bit can move a value over a rounding boundary, which is then a whole step, 1/127
+// of its group's largest value.
+static void check_reference(const subject *s)
+{
+    fixture_options o = s->base;
+    o.cpu = 0;
+    run_plain(s, &o, 64, s->got);
+    double most = 0, low = 0, high = 0;
+    for (size_t i = 0; i < (size_t)N * (size_t)s->n_vocab; i++) {
+        double want = (double)s->expected[i];
+        most = fmax(most, fabs((double)s->got[i] - want));
+        low = fmin(low, want);
+        high = fmax(high, want);
+    }
+    if (!(most <= (s->is_quantized ? 2e-2 : 1e-4) * (high - low)))
+        fail_msg("%s: reference kernels differ by %g of the range %g", s->name, most, high - low);
+}
+
+static void check_subject(subject *s)
+{
+    s->expected = malloc(logits_bytes(s, N));
+    s->got = malloc(logits_bytes(s, N));
+    assert_non_null(s->expected);
+    assert_non_null(s->got);
+    for (int i = 0; i < N; i++) s->ids[i] = (int32_t)((i * 7919 + 13) % s->n_vocab);
+    run_plain(s, &s->base, N, s->expected);
+    check_threads_and_batches(s);
+    check_closed(s);
+    check_among_others(s);
+    check_export_import(s);
+    check_fork_and_rewind(s);
+    check_two_parts(s);
+    check_reference(s);
+    free(s->expected);
+    free(s->got);
+}
+
+static void check_arch(test_arch arch, dtype cache)
+{
+    static const dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q4_0,
+                                  DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q6_K};
+    for (size_t i = 0; i < COUNTOF(types); i++) {
+        test_model_spec spec = test_model_default(arch, types[i]);
+        buf file;
+        buf_init(&file, MEM_TEST, 1u << 28);
+        assert_true(test_model_make(&spec, &file));
+        subject s = {.bytes = file.p, .n_bytes = file.n, .name = dtype_get(types[i])->name,
+                     .is_quantized = dtype_get(types[i])->is_quantized,
+                     .n_vocab = spec.n_vocab, .base = fixture_default()};
+        s.base.ctx.type_k = s.base.ctx.type_v = cache;
+        check_subject(&s);
+        buf_release(&file);
+    }
+}
+
+static void test_llama(void **state)
+{
+    (void)state;
+    check_arch(TEST_LLAMA, DTYPE_F32);
+}
+
+static void test_qwen2(void **state)
+{
+    (void)state;
+    check_arch(TEST_QWEN2, DTYPE_F16);
+}
+
+static void test_qwen3(void **state)
+{
+    (void)state;
+    check_arch(TEST_QWEN3, DTYPE_F32);
+}
+
+static void check_file(const char *name, int64_t n_vocab)
+{
+    size_t n;
+    unsigned char *p = fixture_data(name, &n);
+    if (!p) skip();
+    subject s = {.bytes = p, .n_bytes = n, .name = name, .n_vocab = n_vocab,
+                 .base = fixture_default()};
+    check_subject(&s);
+    free(p);
+}
+
+static void test_story_model(void **state)
+{
+    (void)state;
+    check_file("llm-stories260k/stories260K.gguf", 512);
+}
+
+static void test_random_llama(void **state)
+{
+    (void)state;
+    check_file("llm-gguf-random/llama-2-tiny-random.gguf", 32000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_llama), cmocka_unit_test(test_qwen2), cmocka_unit_test(test_qwen3),
+        cmocka_unit_test(test_story_model), cmocka_unit_test(test_random_llama),
+    };
+    return cmocka_run_group_tests_name("llm bits", tests, NULL, NULL);
+}
