@@ -4,11 +4,11 @@
 //
 //   | chunk head, 64 bytes | block | block |red| block | ... unused, poisoned under ASan |
 //
-// A chunk is twice as large as the one before (4 KB to 1 MB) but not larger than what max_bytes still
-// allows, though at least 4 KB, or as large as the one block that made it necessary. What is left
-// over in a chunk is smaller than the block that did not fit with its alignment, so an arena holds
-// at most about twice max_bytes. Rejected: one reserved address range per arena (not on 32 bits,
-// not under WASI).
+// A chunk is twice as large as the one before (4 KB to 1 MB) but not larger than what max_bytes
+// still allows, though at least 4 KB, or as large as the one block that made it necessary. What is
+// left over in a chunk is smaller than the block that did not fit with its alignment, so an arena
+// holds at most about twice max_bytes. Rejected: one reserved address range per arena (not on 32
+// bits, not under WASI).
 #include "base/arena.h"
 
 #include <string.h>

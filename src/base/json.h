@@ -47,7 +47,7 @@ void json_write_key(json_writer *w, const char *key);
 void json_write_string(json_writer *w, str s);
 void json_write_i64(json_writer *w, int64_t v);
 void json_write_u64(json_writer *w, uint64_t v);
-void json_write_f64(json_writer *w, double v); // shortest of %.{6,9,17}g that reads back; nan/inf: null
+void json_write_f64(json_writer *w, double v); // shortest of %.{6,9,17}g that reads back; or null
 void json_write_bool(json_writer *w, bool v);
 void json_write_null(json_writer *w);
 

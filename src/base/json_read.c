@@ -76,7 +76,8 @@ static hearth_status fail_here(json_reader *r, int c, const char *expected, hear
     unsigned long long at = json_offset(r);
     char found[8] = "the end";
     if (c >= 0) snprintf(found, sizeof found, c > 0x20 && c < 0x7F ? "'%c'" : "0x%02x", c);
-    return err_fail(err, HEARTH_E_FORMAT, "json: byte %llu is %s, expected %s", at, found, expected);
+    return err_fail(err, HEARTH_E_FORMAT, "json: byte %llu is %s, expected %s", at, found,
+                    expected);
 }
 
 static hearth_status skip_space(json_reader *r, int *c, hearth_err *err)

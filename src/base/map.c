@@ -1,8 +1,9 @@
 // See map.h.
 //
-// Linear probing over slots of 24 bytes (64-bit platforms). Each slot keeps 32 bits of its key's hash:
-// a probe compares those first and touches the key's bytes only for a likely match, and growing
-// does not hash again. No removal, so no tombstones. Rejected: chaining (a pointer chase per step).
+// Linear probing over slots of 24 bytes (64-bit platforms). Each slot keeps 32 bits of its key's
+// hash: a probe compares those first and touches the key's bytes only for a likely match, and
+// growing does not hash again. No removal, so no tombstones. Rejected: chaining (a pointer chase
+// per step).
 //
 // The hash multiplies 64x64 -> 128 bits and folds the halves (the idea of wyhash), 16 bytes a
 // round. Every map has its own random seed, so that a hostile file cannot be made to collide.

@@ -8,8 +8,9 @@
 //
 // The counters are relaxed atomics: nobody orders other memory by them. A peak is the largest value
 // that the counter itself ever had: fetch_add returns each value exactly once, and the maximum of
-// those is kept by compare-and-swap, so no concurrent pair of allocations is missed. Growing a block
-// means a new block, a copy and a free, and the peak contains both blocks, because both were there.
+// those is kept by compare-and-swap, so no concurrent pair of allocations is missed. Growing a
+// block means a new block, a copy and a free, and the peak contains both blocks, because both were
+// there.
 #include "base/mem.h"
 
 #include <stdatomic.h>

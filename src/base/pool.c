@@ -144,7 +144,7 @@ static void run_worker(void *arg)
 
 static void open_gate(pool *p)
 {
-    uint64_t serial = (atomic_load_explicit(&p->gate, memory_order_relaxed) >> GATE_SERIAL_SHIFT) + 1;
+    uint64_t serial = (load_gate(p) >> GATE_SERIAL_SHIFT) + 1;
     atomic_store(&p->gate, serial << GATE_SERIAL_SHIFT | GATE_OPEN);
     if (atomic_load(&p->sleepers) == 0) return;
     os_mutex_lock(p->mutex);
@@ -222,7 +222,8 @@ hearth_status pool_create(int n_threads, pool **out, hearth_err *err)
 {
     *out = NULL;
     if (n_threads < 1 || n_threads > LIMIT_THREADS)
-        return err_fail(err, HEARTH_E_ARG, "%d threads: expected 1 to %d", n_threads, LIMIT_THREADS);
+        return err_fail(err, HEARTH_E_ARG, "%d threads: expected 1 to %d", n_threads,
+                        LIMIT_THREADS);
     pool *p = mem_alloc_zero(MEM_THREADS, 1, sizeof *p);
     if (!p) return err_fail(err, HEARTH_E_NOMEM, "out of memory for the thread pool");
     p->n_threads = os_has_threads() ? n_threads : 1;

@@ -1,7 +1,7 @@
 // Reproducible random numbers: xoshiro256++ (Blackman and Vigna, 2019) seeded by splitmix64.
 //
-// The stream for a seed is part of the product: the same seed gives the same text on every platform.
-// Not for keys; those come from os_random().
+// The stream for a seed is part of the product: the same seed gives the same text on every
+// platform. Not for keys; those come from os_random().
 #ifndef HEARTH_BASE_RNG_H
 #define HEARTH_BASE_RNG_H
 

@@ -10,8 +10,8 @@
 //                  F4         80..8F     above would exceed 10FFFF
 //                  F1..F3     80..BF
 //
-// Only the second byte has a special range, so that checking lead and second decides well-formedness
-// of a prefix; this is what utf8_incomplete_tail relies on.
+// Only the second byte has a special range, so that checking lead and second decides
+// well-formedness of a prefix; this is what utf8_incomplete_tail relies on.
 #include "base/str.h"
 
 // Length that a lead byte announces, 0 for a byte that cannot lead.

@@ -11,7 +11,8 @@ bool os_has_processes(void)
 
 static hearth_status refuse(hearth_err *err)
 {
-    return err_fail(err, HEARTH_E_UNSUPPORTED, "child processes are not available on this platform");
+    return err_fail(err, HEARTH_E_UNSUPPORTED,
+                    "child processes are not available on this platform");
 }
 
 hearth_status os_process_start(const char *const *argv, os_process **out, os_channel **channel,

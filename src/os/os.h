@@ -117,8 +117,8 @@ hearth_status os_channel_write(os_channel *c, const void *p, size_t n, hearth_er
 bool os_channel_wait(os_channel *c, int timeout_ms);
 // Both directions end, here and at the other side; calls in progress in other threads return.
 void os_channel_shutdown(os_channel *c);
-// Shuts down, waits for calls in progress to return, frees. A thread that loops over reads must have
-// ended (os_channel_shutdown, then join) before the channel is closed. NULL is legal.
+// Shuts down, waits for calls in progress to return, frees. A thread that loops over reads must
+// have ended (os_channel_shutdown, then join) before the channel is closed. NULL is legal.
 void os_channel_close(os_channel *c);
 
 // Memory that both processes see. The creator makes it, sends the handle through the channel with

@@ -20,7 +20,8 @@ struct os_cond {
     pthread_cond_t c;
 };
 
-// musl gives 128 KB by default, which deep C libraries above us may exceed; glibc's 8 MB is wasteful.
+// musl gives 128 KB by default, which deep C libraries above us may exceed; glibc's 8 MB is
+// wasteful.
 enum { STACK_BYTES = 2 << 20 };
 
 bool os_has_threads(void)

@@ -1,4 +1,5 @@
-// "Mapped" files under WASI; see os.h. Linear memory has no pages to map to, so the content is read.
+// "Mapped" files under WASI; see os.h. Linear memory has no pages to map to, so the content is
+// read.
 #include <string.h>
 
 #include "os/os.h"

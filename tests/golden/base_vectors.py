@@ -86,7 +86,8 @@ def random_utf8():
         if kind == 0:
             piece = piece[:-1]
         elif kind == 1:
-            piece = bytes([rnd.choice([0xC0, 0xC1, 0xE0, 0xED, 0xF0, 0xF4, 0xF5, 0xFF])]) + piece[1:]
+            lead = rnd.choice([0xC0, 0xC1, 0xE0, 0xED, 0xF0, 0xF4, 0xF5, 0xFF])
+            piece = bytes([lead]) + piece[1:]
         elif kind == 2:
             piece = bytes(rnd.randrange(0x80, 0x100) for _ in range(3))
         out += piece
@@ -131,8 +132,12 @@ def write_float():
     # Ties between two doubles, exactly and one digit beyond the digits kept.
     tie = (1 << 53) + 1
     texts += [str(tie), str(tie) + "." + "0" * 760 + "1", str(tie - 2) + "." + "9" * 790]
-    texts += [repr(struct.unpack("<d", struct.pack("<Q", rnd.randrange(0x7FE << 52)))[0]) for _ in range(60)]
-    texts += ["%d.%de%d" % (rnd.randrange(10**9), rnd.randrange(10**20), rnd.randrange(-300, 280)) for _ in range(60)]
+    for _ in range(60):
+        bits = struct.pack("<Q", rnd.randrange(0x7FE << 52))
+        texts.append(repr(struct.unpack("<d", bits)[0]))
+    for _ in range(60):
+        parts = rnd.randrange(10**9), rnd.randrange(10**20), rnd.randrange(-300, 280)
+        texts.append("%d.%de%d" % parts)
     for t in texts:
         print(f'    {{"{t}", {float(t).hex()}}},')
     print("};")
@@ -145,7 +150,8 @@ def write_utf8():
         b = random_utf8() or b"x"
         cps = decode_all(b)
         assert len(cps) <= 24
-        print(f"    {{{c_bytes(b)}, {len(b)}, {tail(b)}, {len(cps)}, {{{', '.join(hex(c) + 'u' for c in cps)}}}}},")
+        points = ", ".join(hex(c) + "u" for c in cps)
+        print(f"    {{{c_bytes(b)}, {len(b)}, {tail(b)}, {len(cps)}, {{{points}}}}},")
     print("};")
     crc = 0
     for a in range(256):
@@ -153,8 +159,8 @@ def write_utf8():
             for c in (0x41, 0x80, 0xBF):
                 n, cp = decode(bytes([a, b, c, 0x81]), 0)
                 crc = zlib.crc32(struct.pack("<II", n, cp), crc)
-    print("// CRC-32 of {length, code point} as little-endian words over all first and second bytes,")
-    print("// third byte 41, 80, BF, fourth byte 81.")
+    print("// CRC-32 of {length, code point} as little-endian words, over all first and second")
+    print("// bytes, third byte 41, 80, BF, fourth byte 81.")
     print(f"static const uint32_t utf8_crc = 0x{crc:08x}u;")
 
 

@@ -251,6 +251,6 @@ static const struct { const char *p; uint32_t n, tail, n_cp, cp[24]; } utf8_case
     {"\xd8\x89\x2e\xe2\x9b\xf3\xbc\xbf\xf0\xb8\x98\x9a", 12, 0, 8, {0x609u, 0x2eu, 0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu, 0xffffffffu, 0x3861au}},
     {"\xf2\xb3\xb2\x91\x55", 5, 0, 2, {0xb3c91u, 0x55u}},
 };
-// CRC-32 of {length, code point} as little-endian words over all first and second bytes,
-// third byte 41, 80, BF, fourth byte 81.
+// CRC-32 of {length, code point} as little-endian words, over all first and second
+// bytes, third byte 41, 80, BF, fourth byte 81.
 static const uint32_t utf8_crc = 0x82d9cdc4u;

@@ -1,5 +1,5 @@
-// See os_fault.h. Every line that begins with WRAP is read by tests/CMakeLists.txt too, which passes
-// --wrap for the function it names.
+// See os_fault.h. Every line that begins with WRAP is read by tests/CMakeLists.txt too, which
+// passes --wrap for the function it names.
 #include "support/os_fault.h"
 
 #include <stdatomic.h>
@@ -76,8 +76,10 @@ WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_file_close, (os_file *f, hearth_err *err), (
      (void)__real_os_file_close(f, NULL))
 WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_rename, (const char *from, const char *to, hearth_err *err),
      (from, to, err), (void)0)
-WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_remove, (const char *path, hearth_err *err), (path, err), (void)0)
-WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_mkdirs, (const char *path, hearth_err *err), (path, err), (void)0)
+WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_remove, (const char *path, hearth_err *err),
+     (path, err), (void)0)
+WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_mkdirs, (const char *path, hearth_err *err),
+     (path, err), (void)0)
 WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_list_dir,
      (const char *path, bool (*fn)(void *ctx, const char *name), void *ctx, hearth_err *err),
      (path, fn, ctx, err), (void)0)
@@ -85,14 +87,16 @@ WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_stream_read,
      (void *p, size_t n, size_t *got, hearth_err *err), (p, n, got, err), *got = 0)
 WRAP(OS_FAULT_FILE, HEARTH_E_IO, os_stream_write,
      (os_stream s, const void *p, size_t n, hearth_err *err), (s, p, n, err), (void)0)
-WRAP(OS_FAULT_MISC, HEARTH_E_IO, os_random, (void *p, size_t n, hearth_err *err), (p, n, err), (void)0)
+WRAP(OS_FAULT_MISC, HEARTH_E_IO, os_random, (void *p, size_t n, hearth_err *err),
+     (p, n, err), (void)0)
 WRAP(OS_FAULT_MISC, HEARTH_E_NOMEM, os_guarded_create,
      (size_t n, bool at_end, os_guarded *out, hearth_err *err), (n, at_end, out, err),
      *out = (os_guarded){0})
 WRAP(OS_FAULT_THREAD, HEARTH_E_IO, os_thread_start,
      (void (*fn)(void *), void *ctx, os_thread **out, hearth_err *err), (fn, ctx, out, err),
      *out = NULL)
-WRAP(OS_FAULT_THREAD, HEARTH_E_NOMEM, os_mutex_create, (os_mutex **out, hearth_err *err), (out, err),
+WRAP(OS_FAULT_THREAD, HEARTH_E_NOMEM, os_mutex_create, (os_mutex **out, hearth_err *err),
+     (out, err),
      *out = NULL)
 WRAP(OS_FAULT_THREAD, HEARTH_E_NOMEM, os_cond_create, (os_cond **out, hearth_err *err), (out, err),
      *out = NULL)
@@ -102,11 +106,12 @@ WRAP(OS_FAULT_PROCESS, HEARTH_E_IO, os_process_start,
 WRAP(OS_FAULT_PROCESS, HEARTH_E_STATE, os_channel_inherited, (os_channel **out, hearth_err *err),
      (out, err), *out = NULL)
 WRAP(OS_FAULT_PROCESS, HEARTH_E_NET, os_channel_read,
-     (os_channel *c, void *p, size_t n, bool *end, hearth_err *err), (c, p, n, end, err), *end = false)
+     (os_channel *c, void *p, size_t n, bool *end, hearth_err *err), (c, p, n, end, err),
+     *end = false)
 WRAP(OS_FAULT_PROCESS, HEARTH_E_NET, os_channel_write,
      (os_channel *c, const void *p, size_t n, hearth_err *err), (c, p, n, err), (void)0)
-WRAP(OS_FAULT_PROCESS, HEARTH_E_NOMEM, os_shared_create, (size_t n, os_shared *out, hearth_err *err),
-     (n, out, err), *out = (os_shared){0})
+WRAP(OS_FAULT_PROCESS, HEARTH_E_NOMEM, os_shared_create,
+     (size_t n, os_shared *out, hearth_err *err), (n, out, err), *out = (os_shared){0})
 WRAP(OS_FAULT_PROCESS, HEARTH_E_NET, os_shared_send,
      (os_channel *c, const os_shared *s, hearth_err *err), (c, s, err), (void)0)
 WRAP(OS_FAULT_PROCESS, HEARTH_E_NET, os_shared_receive,

@@ -90,7 +90,8 @@ static const good_case good[] = {
     {STR_INIT("1.5"), "n1.5 ."},
     {STR_INIT("\"\""), "s ."},
     {STR_INIT("\"a\\\"b\\\\\\/\\b\\f\\n\\r\\t\""), "sa\"b\\/\b\f\n\r\t ."},
-    {STR_INIT("\"\\u0041\\u00e9\\u20AC\\ud83D\\uDE00\""), "sA\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 ."},
+    {STR_INIT("\"\\u0041\\u00e9\\u20AC\\ud83D\\uDE00\""),
+     "sA\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 ."},
     {STR_INIT("\"\x7F\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xEF\xBF\xBF\""),
      "s\x7F\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xEF\xBF\xBF ."},
     {STR_INIT("[]"), "[]."},
@@ -127,22 +128,27 @@ static void test_zero_character(void **state)
 }
 
 static const str bad[] = {
-    STR_INIT(""), STR_INIT(" "), STR_INIT("nul"), STR_INIT("nulll"), STR_INIT("True"), STR_INIT("NaN"), STR_INIT("Infinity"),
-    STR_INIT("-"), STR_INIT("+1"), STR_INIT("01"), STR_INIT("-01"), STR_INIT("1."), STR_INIT(".5"), STR_INIT("1.e5"), STR_INIT("1e"),
-    STR_INIT("1e+"), STR_INIT("0x10"), STR_INIT("1 2"), STR_INIT("1,"), STR_INIT("--1"), STR_INIT("1.5.5"),
-    STR_INIT("\""), STR_INIT("\"a"), STR_INIT("'a'"), STR_INIT("\"\\x\""), STR_INIT("\"\\"), STR_INIT("\"\\u12\""),
-    STR_INIT("\"\\u12G4\""), STR_INIT("\"\n\""), STR_INIT("\"\t\""), STR_INIT("\"\0\""), STR_INIT("\"\x1F\""),
-    STR_INIT("\"\\ud800\""), STR_INIT("\"\\ud800x\""), STR_INIT("\"\\ud800\\n\""), STR_INIT("\"\\ud800\\u0041\""),
+    STR_INIT(""), STR_INIT(" "), STR_INIT("nul"), STR_INIT("nulll"), STR_INIT("True"),
+    STR_INIT("NaN"), STR_INIT("Infinity"), STR_INIT("-"), STR_INIT("+1"), STR_INIT("01"),
+    STR_INIT("-01"), STR_INIT("1."), STR_INIT(".5"), STR_INIT("1.e5"), STR_INIT("1e"),
+    STR_INIT("1e+"), STR_INIT("0x10"), STR_INIT("1 2"), STR_INIT("1,"), STR_INIT("--1"),
+    STR_INIT("1.5.5"), STR_INIT("\""), STR_INIT("\"a"), STR_INIT("'a'"), STR_INIT("\"\\x\""),
+    STR_INIT("\"\\"), STR_INIT("\"\\u12\""), STR_INIT("\"\\u12G4\""), STR_INIT("\"\n\""),
+    STR_INIT("\"\t\""), STR_INIT("\"\0\""), STR_INIT("\"\x1F\""), STR_INIT("\"\\ud800\""),
+    STR_INIT("\"\\ud800x\""), STR_INIT("\"\\ud800\\n\""), STR_INIT("\"\\ud800\\u0041\""),
     STR_INIT("\"\\udc00\""), STR_INIT("\"\\ud800\\ud800\""), STR_INIT("\"\\u\""),
-    STR_INIT("\"\x80\""), STR_INIT("\"\xC3\""), STR_INIT("\"\xC0\x80\""), STR_INIT("\"\xE0\x80\x80\""),
-    STR_INIT("\"\xED\xA0\x80\""), STR_INIT("\"\xF4\x90\x80\x80\""), STR_INIT("\"\xF8\x88\x80\x80\x80\""),
-    STR_INIT("\"\xFF\""), STR_INIT("\"\xE2\x82\""), STR_INIT("\"\xE2\x82"), STR_INIT("\"\xE2\x28\xA1\""),
-    STR_INIT("["), STR_INIT("]"), STR_INIT("[1"), STR_INIT("[1,"), STR_INIT("[1,]"), STR_INIT("[,1]"), STR_INIT("[1 2]"), STR_INIT("[1}"),
-    STR_INIT("{"), STR_INIT("}"), STR_INIT("{]"), STR_INIT("{\"a\""), STR_INIT("{\"a\"}"), STR_INIT("{\"a\":"), STR_INIT("{\"a\":}"),
-    STR_INIT("{\"a\":1"), STR_INIT("{\"a\":1,"), STR_INIT("{\"a\":1,}"), STR_INIT("{a:1}"), STR_INIT("{1:1}"),
-    STR_INIT("{\"a\" 1}"), STR_INIT("{\"a\"::1}"), STR_INIT("{\"a\":1 \"b\":2}"), STR_INIT("{,}"), STR_INIT("[:]"),
-    STR_INIT("[\"a\":1]"), STR_INIT("[]]"), STR_INIT("{}}"), STR_INIT("[]x"), STR_INIT("null\0"), STR_INIT("\0"),
-    STR_INIT("\xEF\xBB\xBF[]"), STR_INIT("/**/1"), STR_INIT("[1]//"), STR_INIT("\v1"), STR_INIT("\xC2\xA0" "1"),
+    STR_INIT("\"\x80\""), STR_INIT("\"\xC3\""), STR_INIT("\"\xC0\x80\""),
+    STR_INIT("\"\xE0\x80\x80\""), STR_INIT("\"\xED\xA0\x80\""), STR_INIT("\"\xF4\x90\x80\x80\""),
+    STR_INIT("\"\xF8\x88\x80\x80\x80\""), STR_INIT("\"\xFF\""), STR_INIT("\"\xE2\x82\""),
+    STR_INIT("\"\xE2\x82"), STR_INIT("\"\xE2\x28\xA1\""), STR_INIT("["), STR_INIT("]"),
+    STR_INIT("[1"), STR_INIT("[1,"), STR_INIT("[1,]"), STR_INIT("[,1]"), STR_INIT("[1 2]"),
+    STR_INIT("[1}"), STR_INIT("{"), STR_INIT("}"), STR_INIT("{]"), STR_INIT("{\"a\""),
+    STR_INIT("{\"a\"}"), STR_INIT("{\"a\":"), STR_INIT("{\"a\":}"), STR_INIT("{\"a\":1"),
+    STR_INIT("{\"a\":1,"), STR_INIT("{\"a\":1,}"), STR_INIT("{a:1}"), STR_INIT("{1:1}"),
+    STR_INIT("{\"a\" 1}"), STR_INIT("{\"a\"::1}"), STR_INIT("{\"a\":1 \"b\":2}"), STR_INIT("{,}"),
+    STR_INIT("[:]"), STR_INIT("[\"a\":1]"), STR_INIT("[]]"), STR_INIT("{}}"), STR_INIT("[]x"),
+    STR_INIT("null\0"), STR_INIT("\0"), STR_INIT("\xEF\xBB\xBF[]"), STR_INIT("/**/1"),
+    STR_INIT("[1]//"), STR_INIT("\v1"), STR_INIT("\xC2\xA0" "1"),
 };
 
 static void test_bad(void **state)
@@ -248,7 +254,8 @@ static void test_limits(void **state)
 static void test_numbers(void **state)
 {
     (void)state;
-    static const str text = STR_INIT("[9223372036854775807,-9223372036854775808,9223372036854775808,"
+    static const str text = STR_INIT("[9223372036854775807,-9223372036854775808,"
+                                     "9223372036854775808,"
                                 "1.5,1e3,1e999,5e-324,\"7\"]");
     static const struct { bool is_i64; int64_t i; bool is_f64; double f; } expected[] = {
         {true, INT64_MAX, true, 0x1p63}, {true, INT64_MIN, true, -0x1p63}, {false, 0, true, 0x1p63},

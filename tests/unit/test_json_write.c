@@ -59,7 +59,8 @@ static void test_strings(void **state)
     buf_init(&out, MEM_TEST, 1000);
     assert_string_equal(write_one(&out, STR("")), "\"\"");
     assert_string_equal(write_one(&out, (str){NULL, 0}), "\"\"");
-    assert_string_equal(write_one(&out, STR("a\"b\\c/\b\f\n\r\t")), "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\"");
+    assert_string_equal(write_one(&out, STR("a\"b\\c/\b\f\n\r\t")),
+                        "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\"");
     assert_string_equal(write_one(&out, STR("\0\x01\x1F\x7F")), "\"\\u0000\\u0001\\u001f\\u007f\"");
     assert_string_equal(write_one(&out, STR("\xE2\x82\xAC")), "\"\xE2\x82\xAC\"");
     assert_string_equal(write_one(&out, STR("\xFFx\xE2\x82")),

@@ -21,7 +21,8 @@ static str key_at(int i)
 static int make_keys(void **state)
 {
     (void)state;
-    for (int i = 0; i < N_KEYS; i++) snprintf(keys[i], KEY_CAP, "%s%d", i % 3 ? "k" : "longer-key-", i);
+    for (int i = 0; i < N_KEYS; i++)
+        snprintf(keys[i], KEY_CAP, "%s%d", i % 3 ? "k" : "longer-key-", i);
     return 0;
 }
 

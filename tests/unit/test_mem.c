@@ -131,7 +131,8 @@ static void test_threads(void **state)
     os_thread *t[2];
     mem_reset_peaks();
     uint64_t before = mem_get_usage(MEM_TEST).allocations;
-    for (int i = 0; i < 2; i++) assert_int_equal(os_thread_start(churn, NULL, &t[i], NULL), HEARTH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(os_thread_start(churn, NULL, &t[i], NULL), HEARTH_OK);
     for (int i = 0; i < 2; i++) os_thread_join(t[i]);
     mem_usage u = mem_get_usage(MEM_TEST);
     assert_int_equal(u.now_bytes, 0);

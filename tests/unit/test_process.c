@@ -59,7 +59,8 @@ static int play_shared(os_channel *c)
     return os_channel_write(c, "k", 1, NULL) == HEARTH_OK ? 0 : 5;
 }
 
-// What the child was given: reports descriptors beyond its own four, an empty stdin, ignored SIGINT.
+// What the child was given: reports descriptors beyond its own four, an empty stdin, ignored
+// SIGINT.
 static int play_inventory(os_channel *c)
 {
     uint8_t report[3] = {0};
@@ -268,7 +269,8 @@ static void test_shared(void **state)
     assert_int_equal(os_shared_create(SIZE_MAX, &s, NULL), HEARTH_E_ARG);
 }
 
-// --- a hostile sender: raw sockets in this process, the receiver at descriptor 3 ------------------
+// --- a hostile sender: raw sockets in this process, the receiver at descriptor 3
+// ------------------
 
 static int saved_fd3 = -1;
 

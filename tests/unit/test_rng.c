@@ -17,7 +17,8 @@ static void test_published(void **state)
     (void)state;
     static const uint64_t expected[] = {
         41943041, 58720359, 3588806011781223, 3591011842654386, UINT64_C(9228616714210784205),
-        UINT64_C(9973669472204895162), UINT64_C(14011001112246962877), UINT64_C(12406186145184390807),
+        UINT64_C(9973669472204895162), UINT64_C(14011001112246962877),
+        UINT64_C(12406186145184390807),
         UINT64_C(15849039046786891736), UINT64_C(10450023813501588000)};
     rng r = {{1, 2, 3, 4}};
     for (size_t i = 0; i < COUNTOF(expected); i++) assert_true(rng_u64(&r) == expected[i]);

@@ -84,7 +84,8 @@ static void test_f64(void **state)
         if (memcmp(&v, &floats[i].value, sizeof v) != 0)
             fail_msg("'%s' is %a, expected %a", floats[i].text, v, floats[i].value);
     }
-    static const char *const bad[] = {"", ".", "-", "e5", ".e5", "1e", "1e+", "1e5x", "1..2", "0x1p3",
+    static const char *const bad[] = {"", ".", "-", "e5", ".e5", "1e", "1e+", "1e5x", "1..2",
+                                      "0x1p3",
                                       "nan", "inf", "1,5", " 1", "1 ", "1e400", "-1e309",
                                       "1.7976931348623159e308"};
     for (size_t i = 0; i < COUNTOF(bad); i++) {
@@ -108,7 +109,8 @@ static void test_size(void **state)
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         uint64_t v = 99;
-        if (str_parse_size(str_from(cases[i].text), &v) != cases[i].ok) fail_msg("%s", cases[i].text);
+        if (str_parse_size(str_from(cases[i].text), &v) != cases[i].ok)
+            fail_msg("%s", cases[i].text);
         assert_true(v == (cases[i].ok ? cases[i].value : 99));
     }
 }
