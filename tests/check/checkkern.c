@@ -210,7 +210,7 @@ bool within(float got, double want, double bound)
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); // a busy neighbour counts less than by the wall
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

@@ -84,6 +84,7 @@ ATTR_INLINE __m512 one_32(block_fn *block, size_t block_bytes, lanes w, int64_t 
         __m512i u[8];
         __m512 d;
         block(w, u, &d);
+        prefetch_rows(w, 0);
         // Two accumulators halve the chain; integer sums do not mind.
         __m512i even = broadcast_i32(x.tile + x.width * 36 + x.t * 4), odd = _mm512_setzero_si512();
         UNROLL for (int j = 0; j < 8; j += 2) {

@@ -218,6 +218,7 @@ ATTR_INLINE __m512 one_q4_k(lanes w, int64_t n_blocks, act_view x)
         UNROLL for (int c = 0; c < 4; c++) {
             __m512i lo[8], hi[8];
             load_group_pair(w, c, lo, hi);
+            prefetch_rows(w, (size_t)(36 * c));
             __m512 dot0 = dot_group(_mm512_setzero_si512(), lo, 8, a.q + 64 * c);
             s = _mm512_fmadd_ps(dot0, group_scale(&h, 2 * c), s);
             __m512 dot1 = dot_group(_mm512_setzero_si512(), hi, 8, a.q + 64 * c + 32);
@@ -241,6 +242,7 @@ ATTR_INLINE __m512 one_q6_k(lanes w, int64_t n_blocks, act_view x)
         UNROLL for (int u = 0; u < 4; u++) {
             __m512i q[4][4];
             load_quarters(w, u, q);
+            prefetch_rows(w, (size_t)(53 * u));
             UNROLL for (int v = 0; v < 4; v++) {
                 int g = group_of(4 * u + v);
                 __m512 dot = dot_group(broadcast_i32(a.start + 4 * g), q[v], 4, a.q + 16 * g);

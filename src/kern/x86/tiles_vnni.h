@@ -34,7 +34,9 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { LANES = 16, TOKENS = 6 };
+// PREFETCH_BYTES: measured on Zen 5 with one thread, weights from memory, GB/s without prefetch and
+// at 256, 512, 1024, 2048 bytes: Q4_K 24, 30, 40, 41, 43; Q6_K 13, 19, 29, 30, 28.
+enum { LANES = 16, TOKENS = 6, PREFETCH_BYTES = 1024 };
 
 // 16 rows of weights: row i of the group begins at p + i * stride.
 typedef struct lanes {
@@ -106,6 +108,15 @@ ATTR_INLINE __m128i load_8_halves(const uint8_t *p, size_t stride)
     x = _mm_insert_epi16(x, load_u16(p + 5 * stride), 5);
     x = _mm_insert_epi16(x, load_u16(p + 6 * stride), 6);
     return _mm_insert_epi16(x, load_u16(p + 7 * stride), 7);
+}
+
+// Asks for the line PREFETCH_BYTES ahead of byte `offset` of each row. An address past the end of the
+// weights is harmless: a prefetch never faults.
+ATTR_INLINE void prefetch_rows(lanes w, size_t offset)
+{
+    uintptr_t ahead = (uintptr_t)w.p + offset + PREFETCH_BYTES;
+    UNROLL for (size_t i = 0; i < LANES; i++)
+        _mm_prefetch((const char *)(ahead + i * w.stride), _MM_HINT_T0);
 }
 
 // The half at `offset` of each row.
