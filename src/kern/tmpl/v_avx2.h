@@ -38,21 +38,19 @@ ATTR_INLINE vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 ATTR_INLINE vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 ATTR_INLINE vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 
-// A mask whose first n lanes are set: a window on eight ones and eight zeros.
-ATTR_INLINE __m256i mask_first(int64_t n)
-{
-    static const int32_t window[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
-    return _mm256_loadu_si256((const __m256i *)(window + 8 - n));
-}
-
+// Not vmaskmov: it takes a slow path next to an unreadable page, and emulators fault there.
 ATTR_INLINE vf v_load_n(const float *p, int64_t n)
 {
-    return _mm256_maskload_ps(p, mask_first(n));
+    float all[V_N] = {0};
+    memcpy(all, p, (size_t)n * sizeof *p);
+    return v_load(all);
 }
 
 ATTR_INLINE void v_store_n(float *p, vf x, int64_t n)
 {
-    _mm256_maskstore_ps(p, mask_first(n), x);
+    float all[V_N];
+    v_store(all, x);
+    memcpy(p, all, (size_t)n * sizeof *p);
 }
 
 ATTR_INLINE float v_sum(vf x)
