@@ -396,7 +396,7 @@ hearth_status engine_local_open(const char *name, const engine_options *o, engin
     hearth_status status = os_mutex_create(&e->base.lock, err);
     if (status == HEARTH_OK) status = open_parts(e, name, err);
     if (status != HEARTH_OK) {
-        source_blame(&e->src, name, err);
+        if (e->src.g) source_blame(&e->src, name, err); // else source_open() did
         engine_close(&e->base);
         return status;
     }

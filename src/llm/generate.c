@@ -251,7 +251,7 @@ hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t 
 {
     ASSERT(chunk > 0);
     find_start(g);
-    *more = g->n_prompt - g->n_done > chunk;
+    *more = !g->cancel && g->n_prompt - g->n_done > chunk;
     if (*more) HEARTH_TRY(extend_prompt(g, g->n_done + chunk, err));
     *done = g->n_done - g->n_start;
     *total = g->n_prompt - g->n_start;
