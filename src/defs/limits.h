@@ -40,7 +40,8 @@
 // --- engine protocol ----------------------------------------------------------------------------
 #define LIMIT_WIRE_MESSAGE (1u << 24)    // 16 MB; larger payloads go through shared memory
 #define LIMIT_PATH 4096                  // a model's name; what Linux allows
-#define LIMIT_WIRE_BULK (UINT64_C(1) << 32) // text, ids or JSON of one call, in many messages
+// Text, ids or JSON of one call, in many messages: 4 GB, or 1 GB where a size has 32 bits.
+#define LIMIT_WIRE_BULK (SIZE_MAX > 0xFFFFFFFFu ? (size_t)1 << 31 << 1 : (size_t)1 << 30)
 #define LIMIT_SHARED (UINT64_C(1) << 42) // one block of shared memory; 4 TB, above any machine
 
 // --- command line -------------------------------------------------------------------------------

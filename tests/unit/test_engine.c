@@ -582,6 +582,8 @@ static int run_liar(unsigned seed)
         size_t n = seed % 2 ? WIRE_HEADER + payload : rng_below(&r, sizeof answer);
         if (os_channel_write(c, answer, n, NULL) != HEARTH_OK || seed % 2 == 0) break;
     }
+    buf_release(&in);
+    os_channel_close(c);
     return 0;
 }
 
