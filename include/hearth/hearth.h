@@ -15,7 +15,8 @@
 //   size_t n;
 //   if (hearth_model_open("model.gguf", NULL, &model, &error) ||
 //       hearth_session_create(model, &session, &error) ||
-//       hearth_tokenize(model, "Once upon a time", 16, HEARTH_ADD_SPECIAL, prompt, 256, &n, &error) ||
+//       hearth_tokenize(model, "Once upon a time", 16, HEARTH_ADD_SPECIAL, prompt, 256, &n,
+//                       &error) ||
 //       hearth_generate(session, prompt, n, NULL, show, NULL, &error))
 //       puts(error.message);
 //
@@ -59,7 +60,8 @@ typedef struct hearth_error {
 
 HEARTH_API const char *hearth_version(void);                       // "0.1.0"
 HEARTH_API const char *hearth_status_name(hearth_status status);   // "out of memory"; never NULL
-HEARTH_API void hearth_free(void *p); // what hearth_model_describe() and hearth_session_export() made
+// For what hearth_model_describe() and hearth_session_export() made; NULL is legal.
+HEARTH_API void hearth_free(void *p);
 
 enum { HEARTH_LOG_ERROR = 0, HEARTH_LOG_WARN = 1, HEARTH_LOG_INFO = 2, HEARTH_LOG_DEBUG = 3 };
 // One line without its end. May be called from any thread.
@@ -127,8 +129,8 @@ enum {
     HEARTH_PARSE_SPECIAL = 2 // tokenize: control tokens spelled in the text become their ids;
                              // detokenize: control tokens are spelled out. Not for users' text
 };
-// *n is set to the number of ids also when they do not fit: HEARTH_E_LIMIT, nothing is written, call
-// again with more room. `ids` may be NULL when cap is 0.
+// *n is set to the number of ids also when they do not fit: HEARTH_E_LIMIT, nothing is written,
+// call again with more room. `ids` may be NULL when cap is 0.
 HEARTH_API hearth_status hearth_tokenize(hearth_model *model, const char *text, size_t text_bytes,
                                          uint32_t flags, int32_t *ids, size_t cap, size_t *n,
                                          hearth_error *error);
@@ -147,8 +149,8 @@ typedef struct hearth_session hearth_session;
 HEARTH_API hearth_status hearth_session_create(hearth_model *model, hearth_session **out,
                                                hearth_error *error);
 HEARTH_API void hearth_session_free(hearth_session *session); // NULL is legal; ends a generation
-// What the session holds as bytes, for a session of the same model and cache type later or elsewhere;
-// another one answers HEARTH_E_VERIFY. Counterpart: hearth_free().
+// What the session holds as bytes, for a session of the same model and cache type later or
+// elsewhere; another one answers HEARTH_E_VERIFY. Counterpart: hearth_free().
 HEARTH_API hearth_status hearth_session_export(hearth_session *session, void **bytes, size_t *n,
                                                hearth_error *error);
 HEARTH_API hearth_status hearth_session_import(hearth_session *session, const void *bytes, size_t n,
@@ -166,15 +168,15 @@ typedef struct hearth_bias {
 typedef struct hearth_generate_options {
     uint32_t size;
     int32_t ignore_end;            // not 0: end tokens cannot be drawn [0]
-    int64_t n_predict;             // tokens at most; -1: to the end or until the context is full [-1]
+    int64_t n_predict;             // tokens at most; -1: until the end or a full context [-1]
     uint64_t seed;                 // the same seed gives the same text; HEARTH_SEED_RANDOM: drawn
                                    // from the system [HEARTH_SEED_RANDOM]
     const char *const *stop;       // strings that end the text and are not part of it [none]
     size_t n_stop;                 // at most 64
     const hearth_bias *bias;       // [none]
     size_t n_bias;
-    const char *samplers;          // order of the stages, e.g. "top_k;temperature"; NULL: all in the
-                                   // default order
+    const char *samplers;          // order of the stages, e.g. "top_k;temperature"; NULL: all in
+                                   // the default order
     float temperature;             // <= 0: always the likeliest token [0.8]
     float dynatemp_range;          // [0]
     float dynatemp_exponent;       // [1]
@@ -221,8 +223,9 @@ typedef struct hearth_event {
     hearth_finish finish;          // HEARTH_RUNNING: more may come
     int32_t token;                 // -1: none, only progress or left-over text
     float logprob;                 // of the token; with n_logprobs
-    const char *text;              // whole characters, NUL-terminated, maybe empty; held back while it
-                                   // may become a stop string. Valid until the session's next call
+    const char *text;              // whole characters, NUL-terminated, maybe empty; held back while
+                                   // it may become a stop string. Valid until the session's next
+                                   // call
     size_t text_bytes;
     const hearth_logprob *top;     // likeliest first; valid as long as text
     size_t n_top;
@@ -241,7 +244,8 @@ HEARTH_API hearth_status hearth_generate_start(hearth_session *session, const in
 // last event: HEARTH_E_STATE. event->size says how much of *event is filled.
 HEARTH_API hearth_status hearth_generate_next(hearth_session *session, hearth_event *event,
                                               hearth_error *error);
-// The running generation ends soon, with HEARTH_FINISH_CANCELED and the text held back. Never waits.
+// The running generation ends soon, with HEARTH_FINISH_CANCELED and the text held back. Never
+// waits.
 HEARTH_API void hearth_generate_cancel(hearth_session *session);
 
 // Both in one: calls on_event for every event up to the last one. It returns 0 to go on, anything

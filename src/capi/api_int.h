@@ -18,8 +18,8 @@ hearth_status api_report(hearth_status status, const hearth_err *from, hearth_er
 // HEARTH_E_ARG with a message; for misuse of the public functions.
 hearth_status api_refuse(hearth_error *to, const char *what);
 
-// A structure that begins with its size came from a caller who may know fewer members: those that it
-// has replace the ones in `to`, which holds the defaults. false: the size is impossible.
+// A structure that begins with its size came from a caller who may know fewer members: those that
+// it has replace the ones in `to`, which holds the defaults. false: the size is impossible.
 bool api_read_sized(void *to, size_t to_bytes, const void *from);
 // The other way round: fills as much of `to` as its size says, which is kept.
 bool api_write_sized(void *to, const void *from, size_t from_bytes);

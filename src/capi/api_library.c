@@ -1,8 +1,8 @@
 // The public functions that need no model, and what all of capi/ shares.
 //
 // Structures grow at their end between versions. The caller's `size` tells which version it was
-// compiled with: an older one gets defaults for what it does not know, a newer one than this library
-// is refused, since it may rely on members that would be ignored.
+// compiled with: an older one gets defaults for what it does not know, a newer one than this
+// library is refused, since it may rely on members that would be ignored.
 #include <string.h>
 
 #include "base/log.h"
@@ -16,8 +16,7 @@ hearth_status api_report(hearth_status status, const hearth_err *from, hearth_er
     if (!to) return status;
     memset(to, 0, sizeof *to);
     to->code = status;
-    if (status != HEARTH_OK)
-        memcpy(to->message, from->msg, sizeof to->message);
+    if (status != HEARTH_OK) memcpy(to->message, from->msg, sizeof to->message);
     return status;
 }
 
@@ -78,5 +77,6 @@ void hearth_set_log(hearth_log_fn log, void *ctx, int most)
 {
     log_fn = log;
     log_ctx = ctx;
-    log_set(log ? forward_log : NULL, NULL, (log_level)int_max(LOG_ERROR, int_min(most, LOG_DEBUG)));
+    most = int_max(LOG_ERROR, int_min(most, LOG_DEBUG));
+    log_set(log ? forward_log : NULL, NULL, (log_level)most);
 }

@@ -107,7 +107,8 @@ hearth_status hearth_model_get_info(const hearth_model *model, hearth_model_info
     return api_report(HEARTH_OK, NULL, error);
 }
 
-hearth_status hearth_model_describe(hearth_model *model, char **json, size_t *n, hearth_error *error)
+hearth_status hearth_model_describe(hearth_model *model, char **json, size_t *n,
+                                    hearth_error *error)
 {
     if (!model || !json || !n)
         return api_refuse(error, "hearth_model_describe: an argument is NULL");
@@ -129,7 +130,8 @@ hearth_status hearth_model_plan(hearth_model *model, int64_t context, int32_t ca
                                 hearth_plan *out, hearth_error *error)
 {
     if (!model || !out) return api_refuse(error, "hearth_model_plan: an argument is NULL");
-    if (!is_cache_type(cache_type)) return api_refuse(error, "hearth_model_plan: unknown cache_type");
+    if (!is_cache_type(cache_type))
+        return api_refuse(error, "hearth_model_plan: unknown cache_type");
     if (context < 0) return api_refuse(error, "hearth_model_plan: context is negative");
     hearth_err err = ERR_INIT;
     llm_ctx_options o = {.n_ctx = context ? context : engine_get_info(model->e)->n_ctx,
@@ -148,8 +150,8 @@ static hearth_status hand_out(const void *from, size_t n_from, size_t item, void
 {
     *n = n_from;
     if (n_from > cap)
-        return err_fail(err, HEARTH_E_LIMIT, "the result has %zu items, there is room for %zu", n_from,
-                        cap);
+        return err_fail(err, HEARTH_E_LIMIT, "the result has %zu items, there is room for %zu",
+                        n_from, cap);
     if (n_from > 0) memcpy(to, from, n_from * item);
     return HEARTH_OK;
 }
@@ -163,7 +165,8 @@ hearth_status hearth_tokenize(hearth_model *model, const char *text, size_t text
     hearth_err err = ERR_INIT;
     tok_ids out = {0};
     tok_options o = {(flags & HEARTH_ADD_SPECIAL) != 0, (flags & HEARTH_PARSE_SPECIAL) != 0};
-    hearth_status status = engine_tokenize(model->e, (str){text ? text : "", text_bytes}, o, &out, &err);
+    str s = {text ? text : "", text_bytes};
+    hearth_status status = engine_tokenize(model->e, s, o, &out, &err);
     if (status == HEARTH_OK) status = hand_out(out.id, out.n, sizeof *ids, ids, cap, n, &err);
     tok_ids_release(&out);
     return api_report(status, &err, error);

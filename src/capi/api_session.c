@@ -104,8 +104,8 @@ static hearth_status convert_lists(const hearth_generate_options *o, generate_op
     return HEARTH_OK;
 }
 
-static hearth_status convert_options(const hearth_generate_options *o, generate_options *to, lists *l,
-                                     hearth_err *err)
+static hearth_status convert_options(const hearth_generate_options *o, generate_options *to,
+                                     lists *l, hearth_err *err)
 {
     generate_options_default(to);
     to->n_predict = o->n_predict;
@@ -161,7 +161,7 @@ static hearth_event convert_event(hearth_session *s, const engine_event *e)
     };
 }
 
-STATIC_ASSERT((int)HEARTH_FINISH_CANCELED == (int)GENERATE_CANCELED, "finishes are the same numbers");
+STATIC_ASSERT((int)HEARTH_FINISH_CANCELED == (int)GENERATE_CANCELED, "the same numbers");
 
 static hearth_status next_event(hearth_session *s, hearth_event *out, hearth_err *err)
 {
@@ -171,7 +171,8 @@ static hearth_status next_event(hearth_session *s, hearth_event *out, hearth_err
     return HEARTH_OK;
 }
 
-hearth_status hearth_generate_next(hearth_session *session, hearth_event *event, hearth_error *error)
+hearth_status hearth_generate_next(hearth_session *session, hearth_event *event,
+                                   hearth_error *error)
 {
     if (!session || !event) return api_refuse(error, "hearth_generate_next: an argument is NULL");
     if (event->size < sizeof event->size || event->size > sizeof *event)

@@ -151,8 +151,8 @@ static const char *name_file_type(const gguf *g)
 {
     uint64_t id = UINT64_MAX;
     bool found = false;
-    if (gguf_get_u64(g, "general.file_type", UINT32_MAX, &id, &found, NULL) != HEARTH_OK) id = UINT64_MAX;
-    if (found && id < COUNTOF(file_types) && file_types[id]) return file_types[id];
+    hearth_status status = gguf_get_u64(g, "general.file_type", UINT32_MAX, &id, &found, NULL);
+    if (status == HEARTH_OK && found && id < COUNTOF(file_types) && file_types[id]) return file_types[id];
     return find_main_type(g);
 }
 
@@ -187,8 +187,9 @@ static void fill_model(engine_info *info, const engine_local *e)
 }
 
 static const tok_special no_specials = {
-    .bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE, .unk = TOK_NONE, .sep = TOK_NONE,
-    .pad = TOK_NONE, .mask = TOK_NONE, .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE,
+    .bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE, .unk = TOK_NONE,
+    .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE, .fim_pre = TOK_NONE, .fim_suf = TOK_NONE,
+    .fim_mid = TOK_NONE,
 };
 
 void local_fill_info(engine_local *e, const char *name)
@@ -202,10 +203,12 @@ void local_fill_info(engine_local *e, const char *name)
     engine_copy_text(info->name, sizeof info->name, title.n ? title : base_name(name));
     engine_copy_text(info->arch, sizeof info->arch, get_text(g, "general.architecture"));
     engine_copy_text(info->file_type, sizeof info->file_type, str_from(name_file_type(g)));
-    if (e->t) engine_copy_text(info->tokenizer, sizeof info->tokenizer, str_from(tok_kind_name(e->t)));
+    str kind = str_from(e->t ? tok_kind_name(e->t) : NULL);
+    engine_copy_text(info->tokenizer, sizeof info->tokenizer, kind);
     info->special = e->t ? *tok_specials(e->t) : no_specials;
-    info->has_chat_template =
-        gguf_get_str(g, "tokenizer.chat_template", &chat_template, &found, NULL) == HEARTH_OK && found;
+    hearth_status status =
+        gguf_get_str(g, "tokenizer.chat_template", &chat_template, &found, NULL);
+    info->has_chat_template = status == HEARTH_OK && found;
     info->file_bytes = e->src.bytes;
     cpu_names(cpu_detect() & e->o.cpu, info->cpu);
     fill_model(info, e);

@@ -42,7 +42,8 @@ static hearth_status check_options(const engine_options *o, hearth_err *err)
     return HEARTH_OK;
 }
 
-hearth_status engine_open(const char *source, const engine_options *o, engine **out, hearth_err *err)
+hearth_status engine_open(const char *source, const engine_options *o, engine **out,
+                          hearth_err *err)
 {
     *out = NULL;
     if (!source || !*source) return err_fail(err, HEARTH_E_ARG, "no model was named");
@@ -148,9 +149,10 @@ hearth_status engine_logits(engine *e, const int32_t *ids, int64_t n, int batch,
 {
     size_t bytes;
     if (n < 1 || n > LIMIT_CONTEXT || batch < 1 || batch > LIMIT_BATCH_ROWS)
-        return err_fail(err, HEARTH_E_ARG, "%lld tokens in batches of %d, expected 1 to %d in 1 to %d",
-                        (long long)n, batch, LIMIT_CONTEXT, LIMIT_BATCH_ROWS);
-    if (e->info.n_vocab < 1) return err_fail(err, HEARTH_E_STATE, "no model is loaded for computing");
+        return err_fail(err, HEARTH_E_ARG, "%lld tokens in batches of %d, expected 1 to %d in 1 to "
+                        "%d", (long long)n, batch, LIMIT_CONTEXT, LIMIT_BATCH_ROWS);
+    if (e->info.n_vocab < 1)
+        return err_fail(err, HEARTH_E_STATE, "no model is loaded for computing");
     if (!mul_ok((size_t)n, (size_t)e->info.n_vocab * sizeof(float), &bytes) || bytes > PTRDIFF_MAX)
         return err_fail(err, HEARTH_E_LIMIT, "logits of %lld tokens do not fit in memory",
                         (long long)n);

@@ -3,9 +3,10 @@
 //   ENGINE_LOCAL  in this process (C API, tools, platforms without processes)
 //   ENGINE_CHILD  the same program started again in the role "engine", over a socketpair
 //
-// The parent does all writing and all talking to people; the child reads the model and computes, and
-// needs neither network nor write access. A crash of the child is HEARTH_E_CRASHED with the reason
-// in the message, for this and all later calls on the engine; nothing else in the parent is touched.
+// The parent does all writing and all talking to people; the child reads the model and computes,
+// and needs neither network nor write access. A crash of the child is HEARTH_E_CRASHED with the
+// reason in the message, for this and all later calls on the engine; nothing else in the parent is
+// touched.
 //
 // Threads: calls on one engine are serialised inside, except engine_cancel(), which may come at any
 // time from any thread. Events of one session are pulled by one thread.
@@ -44,7 +45,8 @@ typedef struct engine_info {
     uint64_t load_ns;
 } engine_info;
 
-hearth_status engine_open(const char *source, const engine_options *o, engine **out, hearth_err *err);
+hearth_status engine_open(const char *source, const engine_options *o, engine **out,
+                          hearth_err *err);
 void engine_close(engine *e); // NULL is legal; ends the child
 const engine_info *engine_get_info(const engine *e);
 

@@ -1,11 +1,11 @@
 // The engine in this process: opening, sessions and calls.
 //
-// One context serves all sessions; each holds one of its sequences. A step that llm_cancel() stopped
-// for another session's sake is simply run again: steps are all or nothing. So engine_cancel() may
-// hit the wrong step by a race, and nobody notices.
+// One context serves all sessions; each holds one of its sequences. A step that llm_cancel()
+// stopped for another session's sake is simply run again: steps are all or nothing. So
+// engine_cancel() may hit the wrong step by a race, and nobody notices.
 //
-// With metadata_only a model that cannot be computed can still be shown: the errors of tokenizer and
-// weights are kept for the calls that need them.
+// With metadata_only a model that cannot be computed can still be shown: the errors of tokenizer
+// and weights are kept for the calls that need them.
 #include "engine/local.h"
 
 #include <string.h>
@@ -213,7 +213,8 @@ static void close_session(engine *base, engine_session s)
     if (find_slot(as_local(base), s, &slot, NULL) == HEARTH_OK) close_slot(slot);
 }
 
-hearth_status engine_local_export_bytes(engine *base, engine_session s, size_t *out, hearth_err *err)
+hearth_status engine_local_export_bytes(engine *base, engine_session s, size_t *out,
+                                        hearth_err *err)
 {
     local_slot *slot;
     HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
@@ -279,8 +280,8 @@ static hearth_status advance(const engine_local *e, generation *g, engine_event 
     return generate_next(g, &out->gen, err);
 }
 
-// One try. `computing` is set before `cancel` is read, and engine_cancel() writes `cancel` before it
-// reads `computing`: one of the two sees the other.
+// One try. `computing` is set before `cancel` is read, and engine_cancel() writes `cancel` before
+// it reads `computing`: one of the two sees the other.
 static hearth_status try_advance(engine_local *e, local_slot *slot, engine_event *out,
                                  hearth_err *err)
 {
@@ -345,10 +346,10 @@ static hearth_status step_logits(engine_local *e, llm_ctx *ctx, llm_seq seq, llm
     return HEARTH_OK;
 }
 
-// A context of its own: as long as the input, every row of a batch may have logits, and sessions are
-// not disturbed.
-static hearth_status logits_local(engine *base, const int32_t *ids, int64_t n, int batch, float *out,
-                                  hearth_err *err)
+// A context of its own: as long as the input, every row of a batch may have logits, and sessions
+// are not disturbed.
+static hearth_status logits_local(engine *base, const int32_t *ids, int64_t n, int batch,
+                                  float *out, hearth_err *err)
 {
     engine_local *e = as_local(base);
     HEARTH_TRY(check_ctx(e, err));

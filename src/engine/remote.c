@@ -1,9 +1,9 @@
 // The engine in a process of its own, seen from the parent.
 //
-// Each call is a request and its reply (wire.h). Whatever goes wrong with the channel or the child's
-// manners ends the child: it is killed, waited for, and the reason is kept as the error of this and
-// all later calls. So nothing hangs on a dead child, none is left as a zombie, and a child that was
-// taken over by a hostile model file gets no second message.
+// Each call is a request and its reply (wire.h). Whatever goes wrong with the channel or the
+// child's manners ends the child: it is killed, waited for, and the reason is kept as the error of
+// this and all later calls. So nothing hangs on a dead child, none is left as a zombie, and a child
+// that was taken over by a hostile model file gets no second message.
 //
 // Bulk results come in shared memory that the parent made, sized by what the parent expects.
 #include <string.h>
@@ -124,7 +124,8 @@ static hearth_status receive_reply(engine_remote *e, wire_type expected, wire_he
         HEARTH_TRY(receive_any(e, h, err));
         if (h->type == expected) return HEARTH_OK;
         if (h->type == WIRE_FAIL) return take_failure(e, err);
-        if (h->type != WIRE_DATA || !bulk) return lose_rude(e, "an answer to another question", err);
+        if (h->type != WIRE_DATA || !bulk)
+            return lose_rude(e, "an answer to another question", err);
         if (buf_append(bulk, e->in.p, e->in.n) != HEARTH_OK)
             return lose_rude(e, "an answer that is too long", err);
     }
@@ -138,7 +139,8 @@ static hearth_status call(engine_remote *e, const outgoing *m, wire_type expecte
     HEARTH_TRY(send_request(e, m, err));
     HEARTH_TRY(receive_reply(e, expected, &h, bulk, err));
     bool new_session = m->type == WIRE_SESSION_OPEN;
-    if (!new_session && h.session != m->session) return lose_rude(e, "an answer for another session", err);
+    if (!new_session && h.session != m->session)
+        return lose_rude(e, "an answer for another session", err);
     return HEARTH_OK;
 }
 
@@ -282,7 +284,8 @@ static void close_session(engine *base, engine_session s)
     slot->id = 0;
 }
 
-static hearth_status ask_export_size(engine_remote *e, engine_session s, uint64_t *n, hearth_err *err)
+static hearth_status ask_export_size(engine_remote *e, engine_session s, uint64_t *n,
+                                     hearth_err *err)
 {
     wire_begin(&e->out);
     outgoing m = {.type = WIRE_EXPORT_SIZE, .session = s};
@@ -356,7 +359,8 @@ static hearth_status start_remote(engine *base, engine_session s, const int32_t 
     wire_begin(&e->out);
     wire_io w = wire_writer(&e->out);
     wire_generate(&w, &sent, NULL);
-    outgoing m = {.type = WIRE_START, .session = s, .bulk = bytes, .n_bulk = (size_t)n * sizeof *prompt};
+    outgoing m = {.type = WIRE_START, .session = s, .bulk = bytes,
+                  .n_bulk = (size_t)n * sizeof *prompt};
     hearth_status status = call(e, &m, WIRE_OK, NULL, err);
     mem_free(bytes);
     return status;
@@ -400,8 +404,8 @@ static void cancel_remote(engine *base, engine_session s)
     buf_release(&message);
 }
 
-static hearth_status logits_remote(engine *base, const int32_t *ids, int64_t n, int batch, float *out,
-                                   hearth_err *err)
+static hearth_status logits_remote(engine *base, const int32_t *ids, int64_t n, int batch,
+                                   float *out, hearth_err *err)
 {
     engine_remote *e = as_remote(base);
     os_shared shared;

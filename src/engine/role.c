@@ -7,9 +7,9 @@
 //   a request: handed over
 //   the end: stops the computation              ends
 //
-// The parent sends a request only after the answer to the last one, so one place between the threads
-// is enough; a parent that sends more breaks the protocol and the process ends. Only the main thread
-// writes. Nothing is printed: what there is to say is the parent's business.
+// The parent sends a request only after the answer to the last one, so one place between the
+// threads is enough; a parent that sends more breaks the protocol and the process ends. Only the
+// main thread writes. Nothing is printed: what there is to say is the parent's business.
 #include "defs/limits.h"
 #include "engine/engine_int.h"
 #include "engine/wire.h"
@@ -125,11 +125,12 @@ static void read_channel(void *ctx)
     os_mutex_unlock(r->lock);
 }
 
-// --- requests: each reads its fields, calls the engine and fills the reply ------------------------
+// --- requests: each reads its fields, calls the engine and fills the reply -----------------------
 
 static hearth_status bad_request(const role *r, hearth_err *err)
 {
-    return err_fail(err, HEARTH_E_NET, "message %s: bad fields", wire_type_name(r->current.head.type));
+    return err_fail(err, HEARTH_E_NET, "message %s: bad fields",
+                    wire_type_name(r->current.head.type));
 }
 
 static hearth_status do_open(role *r, wire_io *in, wire_io *out, hearth_err *err)
@@ -258,7 +259,8 @@ static hearth_status do_logits(role *r, wire_io *in, hearth_err *err)
     uint64_t row = (uint64_t)engine_get_info(r->e)->n_vocab * sizeof(float);
     if (n > LIMIT_CONTEXT || bytes != n * row || bytes != r->current.shared.size)
         return bad_request(r, err);
-    return engine_logits(r->e, ids, (int64_t)n, batch, (float *)(void *)r->current.shared.data, err);
+    float *out = (float *)(void *)r->current.shared.data;
+    return engine_logits(r->e, ids, (int64_t)n, batch, out, err);
 }
 
 static hearth_status do_export_size(role *r, wire_io *out, hearth_err *err)
@@ -307,8 +309,8 @@ static wire_type reply_type(wire_type t)
     }
 }
 
-// false: the channel is gone. The fields of the reply are collected aside, since bulk goes first and
-// a failure may replace them.
+// false: the channel is gone. The fields of the reply are collected aside, since bulk goes first
+// and a failure may replace them.
 static bool answer(role *r, buf *fields)
 {
     uint32_t session = 0;
@@ -321,7 +323,8 @@ static bool answer(role *r, buf *fields)
     wire_begin(&r->reply);
     if (status == HEARTH_OK) {
         buf_append(&r->reply, fields->p, fields->n);
-        return wire_send(r->c, &r->reply, reply_type(r->current.head.type), session, NULL) == HEARTH_OK;
+        wire_type type = reply_type(r->current.head.type);
+        return wire_send(r->c, &r->reply, type, session, NULL) == HEARTH_OK;
     }
     int code = status;
     str message = str_from(err.msg);

@@ -1,5 +1,5 @@
-// See source.h. Splits are found from the first part's metadata and its own name, as llama.cpp does:
-// whoever names another part gets an error that names the first one.
+// See source.h. Splits are found from the first part's metadata and its own name, as llama.cpp
+// does: whoever names another part gets an error that names the first one.
 #include "engine/source.h"
 
 #include <string.h>
@@ -112,8 +112,8 @@ static hearth_status map_rest(source *s, int n, hearth_err *err)
     if (widen(s, n) != HEARTH_OK) return err_fail(err, HEARTH_E_NOMEM, "out of memory");
     for (int i = 1; i < n; i++) {
         if (!gguf_split_name(s->path[0].p, i, n, &s->path[i]))
-            return err_fail(err, HEARTH_E_ARG, "is the first of %d parts, but its name does not end "
-                            "in -00001-of-%05d.gguf", n, n);
+            return err_fail(err, HEARTH_E_ARG, "is the first of %d parts, but its name does not "
+                            "end in -00001-of-%05d.gguf", n, n);
         HEARTH_TRY(map_part(s, i, err));
     }
     return HEARTH_OK;
@@ -122,7 +122,9 @@ static hearth_status map_rest(source *s, int n, hearth_err *err)
 static hearth_status map_files(const char *name, source *s, hearth_err *err)
 {
     int n = 1;
-    if (allocate_parts(s, 1) != HEARTH_OK || buf_append_str(&s->path[0], str_from(name)) != HEARTH_OK)
+    hearth_status status = allocate_parts(s, 1);
+    if (status == HEARTH_OK) status = buf_append_str(&s->path[0], str_from(name));
+    if (status != HEARTH_OK)
         return err_fail(err, HEARTH_E_NOMEM, "out of memory");
     HEARTH_TRY(map_part(s, 0, err));
     HEARTH_TRY(gguf_split_count(&s->parts[0], &n, err));

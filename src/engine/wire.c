@@ -1,4 +1,5 @@
-// See wire.h: fields, headers and the way through the channel. The structures are in wire_structs.c.
+// See wire.h: fields, headers and the way through the channel. The structures are in
+// wire_structs.c.
 #include "engine/wire.h"
 
 #include <string.h>
@@ -10,8 +11,9 @@ static const char *const type_names[WIRE_TYPE_END] = {
     [WIRE_TOKENIZE] = "TOKENIZE", [WIRE_DETOKENIZE] = "DETOKENIZE",
     [WIRE_SESSION_OPEN] = "SESSION_OPEN", [WIRE_SESSION_CLOSE] = "SESSION_CLOSE",
     [WIRE_EXPORT_SIZE] = "EXPORT_SIZE", [WIRE_EXPORT] = "EXPORT", [WIRE_IMPORT] = "IMPORT",
-    [WIRE_START] = "START", [WIRE_NEXT] = "NEXT", [WIRE_LOGITS] = "LOGITS", [WIRE_CANCEL] = "CANCEL",
-    [WIRE_DATA] = "DATA", [WIRE_OK] = "OK", [WIRE_FAIL] = "FAIL", [WIRE_INFO] = "INFO",
+    [WIRE_START] = "START", [WIRE_NEXT] = "NEXT", [WIRE_LOGITS] = "LOGITS",
+    [WIRE_CANCEL] = "CANCEL", [WIRE_DATA] = "DATA",
+    [WIRE_OK] = "OK", [WIRE_FAIL] = "FAIL", [WIRE_INFO] = "INFO",
     [WIRE_PLANNED] = "PLANNED", [WIRE_SIZE] = "SIZE", [WIRE_EVENT] = "EVENT",
 };
 
@@ -148,7 +150,8 @@ void wire_ids_in(const uint8_t *p, size_t n, int32_t *ids)
 bool wire_read_header(const uint8_t p[WIRE_HEADER], wire_header *out)
 {
     uint64_t n = read_le(p, 4), type = read_le(p + 4, 2), zero = read_le(p + 6, 2);
-    if (n > LIMIT_WIRE_MESSAGE || type < WIRE_OPEN || type >= WIRE_TYPE_END || zero != 0) return false;
+    if (n > LIMIT_WIRE_MESSAGE || type < WIRE_OPEN || type >= WIRE_TYPE_END) return false;
+    if (zero != 0) return false;
     *out = (wire_header){(wire_type)type, (uint32_t)n, (uint32_t)read_le(p + 8, 4)};
     return true;
 }
@@ -199,7 +202,8 @@ hearth_status wire_receive(os_channel *c, wire_header *h, buf *payload, bool *en
     bool cut = false;
     HEARTH_TRY(os_channel_read(c, head, sizeof head, end, err));
     if (*end) return HEARTH_OK;
-    if (!wire_read_header(head, h)) return err_fail(err, HEARTH_E_NET, "a message with a bad header");
+    if (!wire_read_header(head, h))
+        return err_fail(err, HEARTH_E_NET, "a message with a bad header");
     buf_reset(payload);
     if (h->n == 0) return HEARTH_OK;
     hearth_status status = buf_reserve(payload, h->n);

@@ -1,8 +1,10 @@
 // The engine protocol: what the parent and its engine process say to each other.
 //
-// One stream, little endian, a request at a time and then its reply; only CANCEL may come in between.
+// One stream, little endian, a request at a time and then its reply; only CANCEL may come in
+// between.
 //
-//   message   u32 payload bytes (<= LIMIT_WIRE_MESSAGE) | u16 type | u16 zero | u32 session | payload
+//   message   u32 payload bytes, at most LIMIT_WIRE_MESSAGE | u16 type | u16 0 | u32 session
+//             | payload
 //
 //   parent -> child   payload                                          reply
 //   OPEN              u32 protocol, str source, options                INFO
@@ -10,7 +12,7 @@
 //   PLAN              context options                                  PLANNED
 //   TOKENIZE          u8 special, u8 parse; DATA before: text          DATA.. OK     ids
 //   DETOKENIZE        u8 special; DATA before: ids                     DATA.. OK     text
-//   SESSION_OPEN      -                                                OK            session in header
+//   SESSION_OPEN      -                                                OK   session in header
 //   SESSION_CLOSE     -                                                OK
 //   EXPORT_SIZE       -                                                SIZE
 //   EXPORT            u64 bytes, then the shared memory                OK            filled
@@ -49,9 +51,9 @@ const char *wire_type_name(wire_type t); // "NEXT"; never NULL
 
 // --- fields -------------------------------------------------------------------------------------
 // One function per structure, for both directions, so that they cannot drift apart. Writing when
-// `out` is set: fields are appended to it. Reading otherwise: fields are taken from p, and after the
-// first one that does not fit all others come out as zero and `bad` stays set. Strings that were
-// read are borrowed from p.
+// `out` is set: fields are appended to it. Reading otherwise: fields are taken from p, and after
+// the first one that does not fit all others come out as zero and `bad` stays set. Strings that
+// were read are borrowed from p.
 typedef struct wire_io {
     buf *out;
     const uint8_t *p;

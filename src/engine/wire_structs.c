@@ -1,5 +1,5 @@
-// The structures of the protocol, field by field; see wire.h. Ranges are those that make a value safe
-// to use as it is; whether it makes sense is for the functions that it is given to.
+// The structures of the protocol, field by field; see wire.h. Ranges are those that make a value
+// safe to use as it is; whether it makes sense is for the functions that it is given to.
 #include <string.h>
 
 #include "defs/limits.h"

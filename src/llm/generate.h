@@ -7,7 +7,8 @@
 #include "tok/tok.h"
 
 typedef enum generate_finish {
-    GENERATE_RUNNING, GENERATE_END_TOKEN, GENERATE_STOP_STRING, GENERATE_LENGTH, // n_predict reached
+    GENERATE_RUNNING, GENERATE_END_TOKEN, GENERATE_STOP_STRING,
+    GENERATE_LENGTH,  // n_predict reached
     GENERATE_CONTEXT, // the context is full: said, never shifted in silence
     GENERATE_CANCELED
 } generate_finish;
@@ -23,7 +24,8 @@ typedef struct generate_options {
     int n_logprobs;         // 0: none; else the chosen token's and the n best ones' per token
 } generate_options;
 void generate_options_default(generate_options *o);
-// Counts and lengths; what depends on the model is checked by generate_start(), which calls this too.
+// Counts and lengths; what depends on the model is checked by generate_start(), which calls this
+// too.
 hearth_status generate_options_check(const generate_options *o, hearth_err *err);
 
 enum { GENERATE_TOP_MAX = 20 };
@@ -44,13 +46,14 @@ typedef struct generate_stats {
 } generate_stats;
 
 typedef struct generation generation;
-// `s` and `t` outlive it; `t` has at most as many tokens as the model has logits. Nothing is computed
-// yet. prompt: n >= 1 tokens.
+// `s` and `t` outlive it; `t` has at most as many tokens as the model has logits. Nothing is
+// computed yet. prompt: n >= 1 tokens.
 hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt, int64_t n,
                              const generate_options *o, generation **out, hearth_err *err);
 // Computes the next `chunk` tokens of a long prompt. What fits in one last chunk is left to
 // generate_next(), so that no other step on the context comes between the prompt's logits and the
-// draw: then *more is false and nothing was done. *done of *total tokens to compute are in the cache.
+// draw: then *more is false and nothing was done. *done of *total tokens to compute are in the
+// cache.
 hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t *done,
                               int64_t *total, hearth_err *err);
 // The next token (after the rest of the prompt). HEARTH_E_CANCELED (llm_cancel) and HEARTH_E_LIMIT

@@ -1,8 +1,9 @@
 // The sampler object: its memory, its history, the order of its stages and the draw.
 //
-// Everything is allocated when it is created; a draw allocates nothing. Only a window over the whole
-// context (-1) makes sampler_accept() grow the history; should that fail, the next draw says so.
-// The stages are in sampler_truncate.c, sampler_penalty.c, sampler_dry.c and sampler_mirostat.c.
+// Everything is allocated when it is created; a draw allocates nothing. Only a window over the
+// whole context (-1) makes sampler_accept() grow the history; should that fail, the next draw says
+// so. The stages are in sampler_truncate.c, sampler_penalty.c, sampler_dry.c and
+// sampler_mirostat.c.
 //
 // Reproducible: the random numbers are the sampler's own, one for each draw and one more for each
 // XTC stage that is on, and every sum has a fixed order. The draw walks the candidates in the order
@@ -69,7 +70,8 @@ static hearth_status set_breakers(sampler *s, const int32_t *id, size_t n, heart
     return HEARTH_OK;
 }
 
-// A window over the whole context starts small and grows; only DRY needs the tokens themselves then.
+// A window over the whole context starts small and grows; only DRY needs the tokens themselves
+// then.
 enum { HISTORY_FIRST = 1024 };
 
 static void plan_history(sampler *s)
@@ -209,7 +211,8 @@ hearth_status sampler_fill(sampler *s, const float *logits, const uint64_t *allo
     bool any = false;
     for (int32_t id = 0; id < s->n_vocab; id++) {
         double logit, add = 0;
-        if (at_bias < s->p.n_bias && s->bias[at_bias].id == id) add = (double)s->bias[at_bias++].bias;
+        if (at_bias < s->p.n_bias && s->bias[at_bias].id == id)
+            add = (double)s->bias[at_bias++].bias;
         if (!usable_logit(logits[id], &logit)) continue;
         any = true;
         if (add == -(double)INFINITY || (allowed && !(allowed[id / 64] >> (id % 64) & 1))) continue;

@@ -2,8 +2,8 @@
 //
 // Order: logit bias, penalties, DRY, top-n-sigma, top-k, typical-p, top-p, min-p, XTC, temperature
 // (with dynamic temperature), then a draw. temperature <= 0 is greedy after the penalties.
-// Mirostat 1/2 replaces everything from top-k on. All arithmetic is double in a fixed order, ties are
-// broken by the smaller id: same seed, same token.
+// Mirostat 1/2 replaces everything from top-k on. All arithmetic is double in a fixed order, ties
+// are broken by the smaller id: same seed, same token.
 #ifndef HEARTH_LLM_SAMPLER_H
 #define HEARTH_LLM_SAMPLER_H
 
@@ -49,8 +49,8 @@ void sampler_free(sampler *s);
 // The token joins the history that penalties and DRY look at; call for prompt tokens too.
 void sampler_accept(sampler *s, int32_t id);
 void sampler_reset(sampler *s); // history, mirostat and random state as new
-// Draws; does not change `logits`, does not accept. Allocates nothing. A token whose logit is NaN or
-// -infinity is never chosen, +infinity counts as the largest float; when no token is left,
+// Draws; does not change `logits`, does not accept. Allocates nothing. A token whose logit is NaN
+// or -infinity is never chosen, +infinity counts as the largest float; when no token is left,
 // HEARTH_E_INTERNAL, or HEARTH_E_ARG where only bans and `allowed` are to blame.
 // `allowed`: bit i set means token i may be chosen (constrained output); NULL: all.
 hearth_status sampler_sample(sampler *s, const float *logits, const uint64_t *allowed, int32_t *out,

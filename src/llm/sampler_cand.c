@@ -1,10 +1,10 @@
 // Ranking and softmax of a candidate set.
 //
-// Ranking the best k of n is a heap selection: the k best so far form a heap whose root is the worst
-// of them, and almost every other candidate is refused by one comparison with the root. It needs no
-// memory, O(n log k) whatever the input, and, unlike a quickselect, has no bad inputs that a hostile
-// model could send. A second call continues behind what is ranked, so stages that need "as many as
-// it takes" (top-p, typical-p) ask for more and more.
+// Ranking the best k of n is a heap selection: the k best so far form a heap whose root is the
+// worst of them, and almost every other candidate is refused by one comparison with the root. It
+// needs no memory, O(n log k) whatever the input, and, unlike a quickselect, has no bad inputs that
+// a hostile model could send. A second call continues behind what is ranked, so stages that need
+// "as many as it takes" (top-p, typical-p) ask for more and more.
 #include "llm/sampler_int.h"
 
 #include <math.h>

@@ -4,9 +4,9 @@
 //   history   a b c d x y b c d        the suffix "b c d" was there before, 3 long, followed by x:
 //               ^^^^^ ^       ^^^^^    drawing x now would make the repetition 4 long
 //
-// For each earlier position i the length of the longest common suffix of history[0..i] and the whole
-// history is wanted. Read backwards that is the Z function (longest common prefix of a string and
-// each of its suffixes), O(n) over the window. Sequence breakers end a repetition: lengths are
+// For each earlier position i the length of the longest common suffix of history[0..i] and the
+// whole history is wanted. Read backwards that is the Z function (longest common prefix of a string
+// and each of its suffixes), O(n) over the window. Sequence breakers end a repetition: lengths are
 // limited to the number of tokens since the last breaker.
 #include "llm/sampler_int.h"
 

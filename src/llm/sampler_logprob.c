@@ -27,8 +27,8 @@ float sampler_logprob_of(const float *logits, int32_t n_vocab, int32_t id)
     return logprob_from(logits[id], log_sum_exp(logits, n_vocab));
 }
 
-// Insertion into a short sorted list: n is at most a few dozen, and almost every logit is refused by
-// one comparison with the last.
+// Insertion into a short sorted list: n is at most a few dozen, and almost every logit is refused
+// by one comparison with the last.
 int sampler_top_logprobs(const float *logits, int32_t n_vocab, sampler_logprob *out, int n)
 {
     int n_out = 0;

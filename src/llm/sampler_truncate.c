@@ -130,7 +130,8 @@ void truncate_xtc(cand_set *s, float probability, float threshold, double chance
 static double choose_temperature(cand_set *s, float temperature, float range, float exponent)
 {
     if (range <= 0) return (double)temperature;
-    double low = (double)f32_max(temperature - range, 0), high = (double)temperature + (double)range;
+    double low = (double)f32_max(temperature - range, 0);
+    double high = (double)temperature + (double)range;
     cand_softmax(s);
     return low + (high - low) * pow(cand_entropy(s) / log((double)s->n), (double)exponent);
 }

@@ -1,5 +1,5 @@
-// The engine in process and as a child: the same results, and what happens when the child dies, lies
-// or is canceled. The child is this program again, so main() looks for the role first; the
+// The engine in process and as a child: the same results, and what happens when the child dies,
+// lies or is canceled. The child is this program again, so main() looks for the role first; the
 // environment says how a child misbehaves.
 #define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
@@ -188,8 +188,8 @@ static void test_story_text(void **state)
     (void)state;
     char model[1024], expected[1024];
     if (!test_data_path("llm-stories260k/stories260K.gguf", model, sizeof model)) skip();
-    if (!test_data_path("llm-stories260k/expected_stdout_temp0_n200.txt", expected, sizeof expected))
-        skip();
+    const char *name = "llm-stories260k/expected_stdout_temp0_n200.txt";
+    if (!test_data_path(name, expected, sizeof expected)) skip();
     size_t n_expected = 0;
     unsigned char *text = test_read_file(expected, &n_expected);
     engine *e = open_engine(model, ENGINE_LOCAL, NULL);
@@ -333,7 +333,8 @@ static void test_context_full(void **state)
         engine_event event;
         assert_int_equal(engine_start(e, s, prompt, 600, &o, &err), HEARTH_OK);
         hearth_status status = HEARTH_OK;
-        for (int i = 0; i < 10 && status == HEARTH_OK; i++) status = engine_next(e, s, &event, &err);
+        for (int i = 0; i < 10 && status == HEARTH_OK; i++)
+            status = engine_next(e, s, &event, &err);
         assert_int_equal(status, HEARTH_E_LIMIT);
         assert_non_null(strstr(err.msg, "512"));
         engine_close(e);
@@ -492,7 +493,8 @@ static void check_killed(const char *behaviour, const char *expected)
     engine_event event;
     for (int i = 0; status == HEARTH_OK && i < 100000; i++) {
         status = engine_start(e, s, &prompt, 1, &o, &err);
-        for (int k = 0; status == HEARTH_OK && k < 400; k++) status = engine_next(e, s, &event, &err);
+        for (int k = 0; status == HEARTH_OK && k < 400; k++)
+            status = engine_next(e, s, &event, &err);
     }
     assert_int_equal(status, HEARTH_E_CRASHED);
     if (!strstr(err.msg, expected)) fail_msg("'%s' lacks '%s'", err.msg, expected);
@@ -561,8 +563,8 @@ static void die_soon(void *ctx)
     raise(SIGSEGV);
 }
 
-// Answers with bytes that begin more or less like a message. Odd seeds send whole messages and stay;
-// even ones hang up anywhere.
+// Answers with bytes that begin more or less like a message. Odd seeds send whole messages and
+// stay; even ones hang up anywhere.
 static int run_liar(unsigned seed)
 {
     os_channel *c = NULL;
