@@ -212,11 +212,21 @@ static void run_command(talk *t, str line)
 
 // --- the conversation ---------------------------------------------------------------------------
 
+// A line that failed is taken out of the conversation again.
+static hearth_status ask(talk *t, str line, hearth_err *err)
+{
+    size_t before = t->tokens.n;
+    hearth_status st = HEARTH_OK;
+    if (before > 0 && !t->ends_in_newline) st = talk_append(t, STR("\n"), err);
+    if (st == HEARTH_OK) st = talk_append(t, line, err);
+    if (st == HEARTH_OK) st = talk_answer(t, err);
+    if (st != HEARTH_OK) t->tokens.n = before;
+    return st;
+}
+
 static hearth_status answer_line(talk *t, str line, hearth_err *err)
 {
-    if (t->tokens.n > 0 && !t->ends_in_newline) HEARTH_TRY(talk_append(t, STR("\n"), err));
-    HEARTH_TRY(talk_append(t, line, err));
-    HEARTH_TRY(talk_answer(t, err));
+    HEARTH_TRY(ask(t, line, err));
     os_interrupt_clear();
     if (!t->ends_in_newline) out_bytes(t->c, STR("\n"));
     if (t->finish == GENERATE_CONTEXT) note_always(t->c, "the context is full, /clear begins anew");

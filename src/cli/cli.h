@@ -17,6 +17,7 @@ struct cli {
     bool out_is_tty, err_is_tty, in_is_tty;
     bool out_colour, err_colour; // terminal, NO_COLOR unset, TERM not dumb
     bool has_progress;           // a progress line stands on stderr
+    bool out_in_line;            // what was last written to stdout does not end in a newline
     hearth_status out_failed;    // of stdout, sticky
     bool out_closed;             // its reader went away: end quietly with status 1
     hearth_err out_err;

@@ -39,6 +39,7 @@ hearth_status out_flush(cli *c, hearth_err *err)
         c->out_failed = err_fail(&c->out_err, c->out.failed, "out of memory for the output");
     }
     if (c->out_failed == HEARTH_OK && c->out.n > 0) {
+        c->out_in_line = c->out.p[c->out.n - 1] != '\n';
         c->out_failed = os_stream_write(OS_STDOUT, c->out.p, c->out.n, &c->out_err);
         c->out_closed = c->out_failed == HEARTH_E_NET; // os.h's code for a pipe without a reader
         err_prefix(&c->out_err, "stdout: ");
@@ -109,13 +110,23 @@ const char *err_colour(const cli *c, colour what)
     return c->err_colour ? colour_sequence(what) : "";
 }
 
+// Puts the cursor at the begin of a line: after the text so far, in the order in which a person
+// reads both streams, and in place of a progress line.
+static void begin_line(cli *c)
+{
+    progress_clear(c);
+    if (!c->out_is_tty) return;
+    (void)out_flush(c, NULL);
+    if (c->out_in_line && c->err_is_tty) (void)os_stream_write(OS_STDOUT, "\n", 1, NULL);
+    c->out_in_line = false;
+}
+
 static void write_note(cli *c, const char *fmt, va_list ap, const char *end)
 {
     char line[ERR_MSG_CAP + 128];
     int n = vsnprintf(line, sizeof line, fmt, ap);
     if (n < 0) return;
-    if (c->out_is_tty) (void)out_flush(c, NULL); // in the order in which a person reads them
-    if (strcmp(end, "\n") == 0) progress_clear(c);
+    begin_line(c);
     size_t used = size_min((size_t)n, sizeof line - 1);
     (void)os_stream_write(OS_STDERR, line, used, NULL);
     if (*end) (void)os_stream_write(OS_STDERR, end, strlen(end), NULL);
@@ -142,7 +153,6 @@ void note_always(cli *c, const char *fmt, ...)
 void progress_show(cli *c, const char *fmt, ...)
 {
     if (c->quiet || !c->err_is_tty) return;
-    progress_clear(c);
     va_list ap;
     va_start(ap, fmt);
     write_note(c, fmt, ap, "");

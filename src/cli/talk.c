@@ -169,8 +169,18 @@ static hearth_status pull_events(talk *t, hearth_err *err)
     return st;
 }
 
+// Said before hours of reading, not after.
+static hearth_status check_length(const talk *t, hearth_err *err)
+{
+    int64_t n_ctx = engine_get_info(t->e)->n_ctx;
+    if ((int64_t)t->tokens.n <= n_ctx) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_LIMIT, "the prompt has %zu tokens, the context %lld (see -c)",
+                    t->tokens.n, (long long)n_ctx);
+}
+
 hearth_status talk_answer(talk *t, hearth_err *err)
 {
+    HEARTH_TRY(check_length(t, err));
     buf_reset(&t->text);
     buf_reset(&t->logprobs);
     t->n_prompt = t->tokens.n;

@@ -66,6 +66,9 @@ if [ -f "$story" ]; then
     expect_error 1 "outside the vocabulary (0 to 511)" \
         debug logits "$story" --tokens 1,512 --out "$work/x.npy"
     expect_error 1 "$work/no/x.npy: " debug logits "$story" --tokens 1,2 --out "$work/no/x.npy"
+    awk 'BEGIN {for (i = 0; i < 300; i++) printf "word "}' >"$work/long.txt"
+    expect_error 1 "$story: the prompt has [0-9]* tokens, the context 64" \
+        run "$story" -c 64 -f "$work/long.txt"
     expect_error 1 "option '--logit-bias'" run "$story" hi --logit-bias 5
     expect_error 1 "option '--samplers'" run "$story" hi --samplers "top_k;magic"
     ls "$work" | grep -q -e 'npy' && fail "a file was left behind: $(ls "$work")"
