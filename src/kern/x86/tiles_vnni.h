@@ -34,8 +34,10 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-// PREFETCH_BYTES: measured on Zen 5 with one thread, weights from memory, GB/s without prefetch and
-// at 256, 512, 1024, 2048 bytes: Q4_K 24, 30, 40, 41, 43; Q6_K 13, 19, 29, 30, 28.
+// PREFETCH_BYTES: weights from memory, one thread of an AMD EPYC with VNNI, best of three runs beside
+// busy neighbours (repeats differ by up to 40 %). GB/s without prefetch and at 256, 512, 1024, 2048:
+// Q4_K 25, 31, 40, 41, 43; Q6_K 13, 19, 29, 30, 28. That it helps is clear; between 512 and 2048 the
+// noise decides. From the second cache it costs: Q4_0 51 to 40, Q6_K 57 to 51.
 enum { LANES = 16, TOKENS = 6, PREFETCH_BYTES = 1024 };
 
 // 16 rows of weights: row i of the group begins at p + i * stride.
