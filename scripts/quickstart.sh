@@ -27,5 +27,4 @@ build() {
 if [ $# -gt 0 ]; then
     exec "$program" run "$@" # in the caller's directory: MODEL may be a relative path
 fi
-echo "No model named: running the built-in one, which is tiny and has seeded random weights." >&2
-exec "$program" run --demo
+exec "$program" run --demo # says by itself that this model only shows that all works
