@@ -1,7 +1,7 @@
 // The paged cache and attention over it on the CPU.
 //
-// A page of one layer holds, for each key/value head, page_len keys side by side and page_len values
-// side by side, so that a page of one head is one contiguous run:
+// A page of one layer holds, for each key/value head, page_len keys side by side and page_len
+// values side by side, so that a page of one head is one contiguous run:
 //
 //   | head 0: key 0, key 1 ... | head 1: ... | ...   | head 0: value 0 ... | ...
 //   ^ base + page * page_stride                      ^ + values_at
@@ -9,7 +9,7 @@
 // Work is cut into (row, key/value head) pairs: the query heads that share a key/value head go
 // through its pages together, and a pair is one thread's from the first page to the division, so
 // nothing is merged and the bits do not depend on who did it. Scratch is one online-softmax state
-// per thread. Head sizes that are no multiple of 8, which only toy models have, go to the reference.
+// per thread. Head sizes that are no multiple of 8 (only toys have them) go to the reference.
 #include "dev/cpu_int.h"
 
 #include <math.h>
@@ -128,8 +128,9 @@ void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t
 {
     ASSERT(c->type_k == c->type_v && n_head % c->n_head_kv == 0);
     const cpu_dev *cpu = cpu_of(d);
-    attn_job j = {.k = choose_kern(cpu, c), .c = c, .rows = rows, .n_rows = n_rows, .n_head = n_head,
-                  .group = n_head / c->n_head_kv, .k_item = item_bytes(c->type_k, c->d_k),
+    attn_job j = {.k = choose_kern(cpu, c), .c = c, .rows = rows, .n_rows = n_rows,
+                  .n_head = n_head, .group = n_head / c->n_head_kv,
+                  .k_item = item_bytes(c->type_k, c->d_k),
                   .v_item = item_bytes(c->type_v, c->d_v), .scale = scale, .q = cpu_f32(q),
                   .out = cpu_f32(out), .state = cpu_ptr(scratch),
                   .state_bytes = state_bytes(c, n_head)};

@@ -1,10 +1,10 @@
 // The CPU as a device: the table filled with direct calls.
 //
 // Buffers are plain memory, so a view is an address and there is nothing to queue: every entry has
-// finished when it returns, and sync() has nothing to report. Arithmetic is the kernel table's; this
-// folder adds the cut into chunks and the threads. Chunks depend on shapes alone and each output is
-// written by one chunk, so the thread count never reaches a result. The compute entries allocate
-// nothing: what they need beyond their arguments is the caller's scratch.
+// finished when it returns, and sync() has nothing to report. Arithmetic is the kernel table's;
+// this folder adds the cut into chunks and the threads. Chunks depend on shapes alone and each
+// output is written by one chunk, so the thread count never reaches a result. The compute entries
+// allocate nothing: what they need beyond their arguments is the caller's scratch.
 //
 //   cpu_dev.c         memory, opening and closing
 //   cpu_matmul.c      weights times activations

@@ -1,8 +1,8 @@
 // Weights times activations on the CPU.
 //
 // The input is packed once for each kind of packing that the weights of the call ask for (usually
-// one), into the scratch; weights of one kind then run as one job, so that a layer's q, k and v cost
-// one wake-up of the threads. The job is cut by rows of the weights:
+// one), into the scratch; weights of one kind then run as one job, so that a layer's q, k and v
+// cost one wake-up of the threads. The job is cut by rows of the weights:
 //
 //   one or few tokens   limited by memory: a chunk is CHUNK_BYTES_MIN..CHUNK_BYTES_MAX of weight
 //                       bytes; below 64 KB the streams are too short for the prefetchers (-30 %

@@ -1,8 +1,8 @@
 // Row-by-row operations on the CPU.
 //
 // A job is a range of rows cut into chunks of about CHUNK_WORK elements. Kernels are called with
-// whole rows, so that an element's place in a call, and with it the vector or tail code that it goes
-// through, depends on its column alone.
+// whole rows, so that an element's place in a call, and with it the vector or tail code that it
+// goes through, depends on its column alone.
 #include "dev/cpu_int.h"
 
 #include <math.h>

@@ -60,7 +60,7 @@ typedef struct dev_ops {
 
     // --- memory ---
     hearth_status (*alloc)(dev *d, mem_tag tag, size_t bytes, dev_buf **out, hearth_err *err);
-    // Read-only host memory as a buffer: the CPU borrows it, other devices copy. `host` outlives it.
+    // Read-only host memory as a buffer: the CPU borrows it, others copy. `host` outlives it.
     hearth_status (*wrap)(dev *d, const void *host, size_t bytes, dev_buf **out, hearth_err *err);
     void (*free)(dev *d, dev_buf *b); // NULL is legal
     void (*write)(dev *d, dev_view to, const void *from, size_t n);
@@ -75,8 +75,8 @@ typedef struct dev_ops {
     size_t (*matmul_scratch)(dev *d, dtype type, int64_t n_in, int64_t n_rows);
     size_t (*attention_scratch)(dev *d, int64_t n_head, const dev_cache *shape, int64_t n_rows);
 
-    // y[i] (rows of w[i]->n_out) = x (n_rows rows of n_in) times w[i] transposed, for n_w weights of
-    // equal n_in that share the packed input; n_w <= DEV_MATMUL_MAX.
+    // y[i] (rows of w[i]->n_out) = x (n_rows rows of n_in) times w[i] transposed, for n_w weights
+    // of equal n_in that share the packed input; n_w <= DEV_MATMUL_MAX.
     void (*matmul)(dev *d, int n_w, const dev_weight *const *w, dev_view x, int64_t n_rows,
                    const dev_view *y, dev_view scratch);
     // Row r of y = row ids[r] of the table, as float.
@@ -86,7 +86,8 @@ typedef struct dev_ops {
     void (*rms_norm)(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows, int64_t n,
                      dev_view y); // in place is legal
     void (*add)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y); // in place is legal
-    void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n); // in place
+    // Adds the vector to each row, in place.
+    void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
     // y = silu(gate) * up, n_rows rows of n. In place is legal.
     void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
     // angles [n_rows][n_dims / 2][2] = (cos, sin) for each row's position; once per step.
@@ -98,9 +99,9 @@ typedef struct dev_ops {
     // Stores k [n_rows][n_head_kv * d_k] and v likewise at each row's own position.
     void (*cache_write)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                         dev_view k, dev_view v);
-    // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k]; head h uses
-    // key/value head h / (n_head / n_head_kv). Pages are folded in order of position, so the bits
-    // depend on the row's own keys alone.
+    // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k]; head h
+    // uses key/value head h / (n_head / n_head_kv). Pages are folded in order of position, so the
+    // bits depend on the row's own keys alone.
     void (*attention)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                       int64_t n_head, float scale, dev_view q, dev_view out, dev_view scratch);
     void (*close)(dev *d);

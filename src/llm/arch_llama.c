@@ -3,9 +3,10 @@
 //   x ---+--> norm -> q, k, v -> rope(q, k) -> attention -> o --(+)--+--> norm -> SwiGLU --(+)--> x
 //        +------------------------------------------------------^    +----------------------^
 //
-// Rotary pairs are neighbours (2i, 2i+1): the converter to GGUF has permuted the rows of q and k for
-// that. Llama 3.1 files bring "rope_freqs.weight", divisors of the frequencies (common code). Biases
-// on q, k and v are optional: a few fine-tunes have them. Mixtures of experts also say "llama".
+// Rotary pairs are neighbours (2i, 2i+1): the converter to GGUF has permuted the rows of q and k
+// for that. Llama 3.1 files bring "rope_freqs.weight", divisors of the frequencies (common code).
+// Biases on q, k and v are optional: a few fine-tunes have them. Mixtures of experts also say
+// "llama".
 #include "llm/family.h"
 
 static hearth_status configure_llama(const gguf *g, llm_config *c, hearth_err *err)

@@ -1,7 +1,9 @@
 // qwen2: Qwen2 and Qwen2.5, and the distillations of other models into them.
 //
-//   x ---+--> norm -> q, k, v + bias -> rope(q, k) -> attention -> o --(+)--+--> norm -> SwiGLU --(+)--> x
-//        +-------------------------------------------------------------^    +----------------------^
+//   x --+--> norm -> q, k, v + bias -> rope(q, k) -> attention -> o --(+)--+
+//       +-------------------------------------------------------------^    |
+//                                   x <--(+)-- SwiGLU <- norm <-------+----+
+//                                         ^---------------------------+
 //
 // Rotary pairs are halves (i, i + d/2); q, k and v always have biases; small models share the
 // embedding with the output.

@@ -3,7 +3,7 @@
 // All keys and values are in one device buffer, an array of pages. A page holds LLM_PAGE positions
 // of all layers of the model's range:
 //
-//   page p | layer 0: keys [n_head_kv][LLM_PAGE][d_k], values [n_head_kv][LLM_PAGE][d_v] | layer 1 ..
+//   page p | layer 0: keys [n_head_kv][LLM_PAGE][d_k], values [n_head_kv][LLM_PAGE][d_v] | 1 ..
 //
 // Pages are counted: a fork shares them, and who writes into a shared page copies it first. All
 // tables have their final size from the start, so nothing is allocated later.

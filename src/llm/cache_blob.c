@@ -6,11 +6,12 @@
 //   16  u32 key type, u32 value type
 //   24  u64 positions
 //   32  u64 hash of the 32 bytes before it, continued over the payload
-//   40  payload: page by page, layer by layer, keys of head 0, 1, ..., then values; of the last page
-//       only the positions that are in use
+//   40  payload: page by page, layer by layer, keys of head 0, 1, ..., then values; of the last
+//       page only the positions that are in use
 //
-// The hash finds damage, not forgery: a blob is as trusted as who hands it in, and all that a forged
-// one can do is give wrong numbers to a computation. A check touches nothing but the blob.
+// The fingerprint tells shapes apart, not two fine-tunes of one base. The hash finds damage, not
+// forgery: a blob is as trusted as who hands it in, and all that a forged one can do is give wrong
+// numbers to a computation. A check touches nothing but the blob.
 #include <string.h>
 
 #include "base/map.h"
@@ -129,7 +130,7 @@ hearth_status cache_check_blob(const llm_cache *c, const void *blob, size_t n, i
     HEARTH_TRY(check_header(c, p, n, err));
     uint64_t positions = get_le(p + 24, 8);
     if (positions > (uint64_t)(c->s.n_pages * LLM_PAGE))
-        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %llu positions, the context has %lld",
+        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %llu positions, at most %lld",
                         (unsigned long long)positions, (long long)(c->s.n_pages * LLM_PAGE));
     if (n != cache_blob_bytes(c, (int64_t)positions))
         return err_fail(err, HEARTH_E_FORMAT, "sequence import: %zu bytes, expected %zu", n,
@@ -147,7 +148,7 @@ hearth_status cache_import(llm_cache *c, const void *p, size_t n, llm_seq *out, 
     *out = -1;
     HEARTH_TRY(cache_check_blob(c, p, n, &length, err));
     if (cache_pages_for(length) > c->n_free)
-        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %lld positions do not fit, %lld free",
+        return err_fail(err, HEARTH_E_LIMIT, "sequence import: %lld positions, %lld are free",
                         (long long)length, (long long)(c->n_free * LLM_PAGE));
     HEARTH_TRY(cache_new(c, &seq, err));
     for (int64_t i = 0; i < cache_pages_for(length); i++) {

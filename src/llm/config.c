@@ -1,7 +1,8 @@
 // Reads a model's shape from the keys of its GGUF.
 //
-// Keys are "<architecture>.<name>"; what a key may hold is bounded here (limits.h), so that products
-// of two of them fit 64 bits everywhere later. Defaults are those that the format's writers rely on:
+// Keys are "<architecture>.<name>"; what a key may hold is bounded here (limits.h), so that
+// products of two of them fit 64 bits everywhere later. Defaults are those that the format's
+// writers rely on:
 //
 //   attention.head_count_kv      head_count
 //   attention.key_length         embedding_length / head_count (value_length too)

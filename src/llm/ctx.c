@@ -6,8 +6,8 @@
 //   MEM_CACHE    device: the pages          host: page tables, counts
 //   MEM_SCRATCH  device: activations        host: the context itself, logits and hidden states
 //
-// Device activations (rows of n_batch), q..att and gate, up share one region since a layer uses them
-// one after the other:
+// Device activations (rows of n_batch), q..att and gate, up share one region since a layer uses
+// them one after the other:
 //
 //   x | h | q, k, v, att  or  gate, up | angles | picked | logits | scratch of matmul and attention
 #include "llm/ctx_int.h"
@@ -132,7 +132,8 @@ hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout 
     plan_device(&m->c, m->has_head, scratch, &l);
     plan_host(&m->c, m->has_head, &l);
     if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
-        return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory", l.o.n_batch);
+        return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory",
+                        l.o.n_batch);
     *out = l;
     return HEARTH_OK;
 }

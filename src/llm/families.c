@@ -65,12 +65,17 @@ static void bind_plain_attention(llm_binder *b, nn_attn *out)
     };
 }
 
+static nn_norm bind_norm(llm_binder *b, const char *name)
+{
+    return (nn_norm){llm_bind(b, name, b->c->n_embd, 1), b->c->n_embd, b->c->norm_eps};
+}
+
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    out->attn_norm = (nn_norm){llm_bind(b, "attn_norm.weight", c->n_embd, 1), c->n_embd, c->norm_eps};
+    out->attn_norm = bind_norm(b, "attn_norm.weight");
     bind_plain_attention(b, &out->attn);
-    out->ffn_norm = (nn_norm){llm_bind(b, "ffn_norm.weight", c->n_embd, 1), c->n_embd, c->norm_eps};
+    out->ffn_norm = bind_norm(b, "ffn_norm.weight");
     out->ffn = (nn_ffn){
         .gate = llm_bind(b, "ffn_gate.weight", c->n_embd, c->n_ff),
         .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),

@@ -1,8 +1,9 @@
 // What a family of models has to say; one file arch_<family>.c each.
 //
-// A family is a row of functions: what its files leave unsaid (configure), which tensors a layer has
-// (bind_layer), and in what order its blocks run (run_layer). Everything else (embedding, cache,
-// output head, batches) is common. Adding a family: write arch_<name>.c, add its row to families.c.
+// A family is a row of functions: what its files leave unsaid (configure), which tensors a layer
+// has (bind_layer), and in what order its blocks run (run_layer). Everything else (embedding,
+// cache, output head, batches) is common. Adding a family: write arch_<name>.c, add its row to
+// families.c.
 #ifndef HEARTH_LLM_FAMILY_H
 #define HEARTH_LLM_FAMILY_H
 

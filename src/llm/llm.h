@@ -27,7 +27,8 @@ typedef struct llm_config {
     int64_t n_rot;        // rotated dimensions of a head
     float rope_base;
     float rope_linear;    // positions are divided by this (linear scaling), 1 without
-    bool rope_neox, has_qkv_bias, has_qk_norm, is_tied; // is_tied: the output matrix is the embedding
+    bool rope_neox, has_qkv_bias, has_qk_norm;
+    bool is_tied;         // the output matrix is the embedding
 } llm_config;
 
 typedef struct llm_model llm_model;

@@ -1,8 +1,8 @@
 // Opening a model: configuration, then every tensor of the layer range bound and checked.
 //
 // Nothing is read from the weights here but vectors that need converting and the divisors of the
-// rotary frequencies; matrices stay in the mapped file until a step touches them. After opening, the
-// model does not change, so any number of contexts may use it.
+// rotary frequencies; matrices stay in the mapped file until a step touches them. After opening,
+// the model does not change, so any number of contexts may use it.
 #include "llm/model_int.h"
 
 #include <math.h>
@@ -47,7 +47,8 @@ static hearth_status read_divisors(llm_model *m, hearth_err *err)
     if (id == WEIGHT_NONE) return HEARTH_OK;
     const dev_weight *w;
     HEARTH_TRY(weights_acquire(m->w, id, &w, err));
-    hearth_status s = m->d->ops->read(m->d, w->data, m->inv_freq, (size_t)pairs * sizeof(float), err);
+    size_t bytes = (size_t)pairs * sizeof(float);
+    hearth_status s = m->d->ops->read(m->d, w->data, m->inv_freq, bytes, err);
     weights_release(m->w, id);
     for (int64_t i = 0; i < pairs && s == HEARTH_OK; i++)
         if (!(m->inv_freq[i] > 0 && isfinite(m->inv_freq[i])))
@@ -128,8 +129,9 @@ static hearth_status bind_layers(llm_model *m, hearth_err *err)
 static uint64_t hash_config(const llm_model *m)
 {
     const llm_config *c = &m->c;
-    const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k, c->d_v,
-                             c->n_vocab, c->n_rot, c->rope_neox, m->layer_first, m->n_layer};
+    const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
+                             c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
+                             m->n_layer};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));

@@ -1,9 +1,9 @@
 // See session.h.
 //
 // The tokens that the cache holds are kept beside it, so that "what is already there" is a
-// comparison of two arrays. A sync rewinds to their common prefix and extends from there, a batch at
-// a time; each finished batch is kept whatever happens to the next. Logits are copied out of the
-// context, since another session of it may step before they are looked at.
+// comparison of two arrays. A sync rewinds to their common prefix and extends from there, a batch
+// at a time; each finished batch is kept whatever happens to the next. Logits are copied out of
+// the context, since another session of it may step before they are looked at.
 #include "llm/session.h"
 
 #include <string.h>
@@ -167,7 +167,8 @@ static hearth_status check_session(const llm_session *s, const uint8_t *p, size_
         return err_fail(err, HEARTH_E_VERIFY, "session import: damaged, the checksum differs");
     for (uint64_t i = 0; i < tokens; i++)
         if (load_le(p + SESSION_HEADER + 4 * i, 4) >= (uint64_t)s->c->m->c.n_vocab)
-            return err_fail(err, HEARTH_E_FORMAT, "session import: token %llu is not in the vocabulary",
+            return err_fail(err, HEARTH_E_FORMAT,
+                            "session import: token %llu is not in the vocabulary",
                             (unsigned long long)i);
     *at = SESSION_HEADER + (size_t)tokens * 4;
     int64_t length = 0;

@@ -12,8 +12,8 @@ void session_free(llm_session *s);
 
 // Rows done and rows to do of the running sync; return false to cancel.
 typedef bool (*session_progress)(void *ctx, int64_t done, int64_t total);
-// Brings the cache to exactly `tokens` (n >= 1) and computes the logits of the last one (that one is
-// computed again when all of it was there already). After a failure or cancel the session holds
+// Brings the cache to exactly `tokens` (n >= 1) and computes the logits of the last one (that one
+// is computed again when all of it was there already). After a failure or cancel the session holds
 // what was finished and the next sync goes on from there. HEARTH_E_LIMIT: n exceeds the context.
 hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
                            session_progress progress, void *progress_ctx, hearth_err *err);

@@ -112,8 +112,8 @@ static int pick_rows(llm_ctx *c, const llm_row *rows, int n_rows, int64_t layer,
 }
 
 // Copies the picked rows, or their logits, of those that want them to the host.
-static hearth_status read_picked(llm_ctx *c, int n, uint8_t want, const llm_row *rows, int64_t layer,
-                                 hearth_err *err)
+static hearth_status read_picked(llm_ctx *c, int n, uint8_t want, const llm_row *rows,
+                                 int64_t layer, hearth_err *err)
 {
     bool is_hidden = want == LLM_WANT_HIDDEN;
     int64_t width = is_hidden ? c->m->c.n_embd : c->m->c.n_vocab;
@@ -123,7 +123,8 @@ static hearth_status read_picked(llm_ctx *c, int n, uint8_t want, const llm_row 
     for (int i = 0; i < n; i++, from.at += bytes) {
         const llm_row *row = &rows[c->ids[i]];
         if (!(row->want & want) || (is_hidden && row->hidden_layer != layer)) continue;
-        HEARTH_TRY(c->run.d->ops->read(c->run.d, from, to + c->slot[c->ids[i]] * width, bytes, err));
+        float *slot = to + c->slot[c->ids[i]] * width;
+        HEARTH_TRY(c->run.d->ops->read(c->run.d, from, slot, bytes, err));
     }
     return HEARTH_OK;
 }

@@ -180,7 +180,7 @@ static void add_vocabulary(maker *m)
 
 // --- tensors -------------------------------------------------------------------------------------
 
-// Q4_K_M in the manner of its recipe: more bits for the embedding, the output and half of v and down.
+// Q4_K_M in the manner of its recipe: more bits for embedding, output and half of v and down.
 static dtype choose_type(const maker *m, const char *name, int64_t layer, int64_t n_in)
 {
     dtype t = m->type;
@@ -311,7 +311,8 @@ static hearth_status parse_mix(maker *m, const char *mix)
     if (m->is_q4_k_m || (dtype_from_name(mix, &m->type) && synth_can_fill(m->type)))
         return HEARTH_OK;
     return err_fail(m->err, HEARTH_E_ARG,
-                    "weights as '%s': expected F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M", mix);
+                    "weights as '%s': expected F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q6_K or Q4_K_M",
+                    mix);
 }
 
 static hearth_status make_file(maker *m, const char *mix, memory_sink *sink)

@@ -3,8 +3,8 @@
 // Plain types: a table of 4096 normal samples is scaled and converted once per tensor, and each
 // value is a look-up with 12 random bits: five values a random word, no logarithm, and the type's
 // rounding is done 4096 times instead of a billion. Block types: random words straight over the
-// codes, then the f16 scales of each block put in place, chosen so that values have the spread asked
-// for. Writes little-endian bytes on any machine.
+// codes, then the f16 scales of each block put in place, chosen so that values have the spread
+// asked for. Writes little-endian bytes on any machine.
 #include <math.h>
 #include <string.h>
 

@@ -17,7 +17,8 @@ typedef struct nn_run {
     dev_view angles;           // [n_rows][n_rot / 2][2]
     dev_view x;                // residual stream, [n_embd]
     dev_view h;                // a block's input after its norm and then its output, [n_embd]
-    dev_view q, k, v, att;     // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v], [n_head * d_v]
+    dev_view q, k, v;          // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v]
+    dev_view att;              // [n_head * d_v]
     dev_view gate, up;         // [n_ff] each
     dev_view scratch;          // of matmul() and attention()
 } nn_run;

@@ -1,5 +1,5 @@
-// See closed_dev.h. Each entry opens the buffers of its arguments, calls the inner device and closes
-// them again.
+// See closed_dev.h. Each entry opens the buffers of its arguments, calls the inner device and
+// closes them again.
 #include "support/closed_dev.h"
 
 #include <string.h>

@@ -10,7 +10,7 @@
 typedef struct fixture_options {
     int n_threads;  // 1
     unsigned cpu;   // CPU_ALL
-    bool is_closed; // through support/closed_dev.h, and with the file's bytes unreadable after opening
+    bool is_closed; // through support/closed_dev.h, the file's bytes unreadable after opening
     llm_model_options part;
     llm_ctx_options ctx; // n_ctx 512, n_seq 1, n_batch 512, n_logits 512, F32
 } fixture_options;

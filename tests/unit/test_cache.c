@@ -280,7 +280,8 @@ static void test_refused_rows(void **state)
     expect_step(&f, (llm_row){.token = 300}, HEARTH_E_ARG, "token 300");
     expect_step(&f, (llm_row){.token = -1}, HEARTH_E_ARG, "token -1");
     expect_step(&f, (llm_row){.want = LLM_WANT_HIDDEN, .hidden_layer = 3}, HEARTH_E_ARG, "layer 3");
-    expect_step(&f, (llm_row){.want = LLM_WANT_HIDDEN, .hidden_layer = -1}, HEARTH_E_ARG, "layer -1");
+    expect_step(&f, (llm_row){.want = LLM_WANT_HIDDEN, .hidden_layer = -1}, HEARTH_E_ARG,
+                "layer -1");
     assert_int_equal(llm_step(f.c, NULL, 0, &err), HEARTH_E_LIMIT);
     assert_int_equal(llm_step(f.c, NULL, 65, &err), HEARTH_E_LIMIT);
     fixture_close(&f);

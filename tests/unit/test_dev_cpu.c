@@ -118,7 +118,8 @@ static void check_product(const dev_weight *w, const float *x, int64_t n_rows, d
 static void test_matmul_of_mixed_types(void **state)
 {
     (void)state;
-    static const dtype types[] = {DTYPE_Q4_0, DTYPE_F16, DTYPE_Q6_K, DTYPE_Q8_0, DTYPE_F32, DTYPE_Q4_K};
+    static const dtype types[] = {DTYPE_Q4_0, DTYPE_F16, DTYPE_Q6_K,
+                                  DTYPE_Q8_0, DTYPE_F32, DTYPE_Q4_K};
     static const int64_t outs[] = {16, 100, 1, 33, 257, 64};
     static const int64_t rows[] = {1, 2, 7, 8, 40};
     enum { N_IN = 512, N = 6 };
@@ -149,7 +150,11 @@ static void test_matmul_of_mixed_types(void **state)
     for (int i = 0; i < N; i++) drop(w[i].data);
 }
 
-typedef struct attn_case { int64_t n_head, n_head_kv, d_k, d_v; dtype type; double tolerance; } attn_case;
+typedef struct attn_case {
+    int64_t n_head, n_head_kv, d_k, d_v;
+    dtype type;
+    double tolerance;
+} attn_case;
 enum { ATTN_ROWS = 70, ATTN_PAGE = 16, ATTN_PAGES = 9 };
 
 // What attention() should give for one head of one row.

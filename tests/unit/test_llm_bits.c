@@ -1,8 +1,8 @@
 // The promise that makes everything else testable: a row's logits are the same bits whatever the
 // threads, the batches, the neighbours, and however the cache came to be.
 //
-// One list of ways to run a model, each compared byte for byte with the plainest one (one thread, all
-// tokens in one step, alone), for each architecture and each type that computes.
+// One list of ways to run a model, each compared byte for byte with the plainest one (one thread,
+// all tokens in one step, alone), for each architecture and each type that computes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,8 @@ static llm_seq new_seq(fixture *f)
     return seq;
 }
 
-static void compute(fixture *f, const subject *s, llm_seq seq, int from, int n, int batch, float *out)
+static void compute(fixture *f, const subject *s, llm_seq seq, int from, int n, int batch,
+                    float *out)
 {
     hearth_err err = ERR_INIT;
     if (fixture_logits(f, seq, s->ids, from, n, batch, out, &err) != HEARTH_OK)
@@ -201,8 +202,8 @@ static void check_two_parts(const subject *s)
 }
 
 // Not the same bits: another instruction set rounds differently, but not by much. With quantised
-// activations a last bit can move a value over a rounding boundary, which is then a whole step, 1/127
-// of its group's largest value.
+// activations a last bit can move a value over a rounding boundary, which is then a whole step,
+// 1/127 of its group's largest value.
 static void check_reference(const subject *s)
 {
     fixture_options o = s->base;

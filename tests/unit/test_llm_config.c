@@ -12,7 +12,10 @@
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
 
-typedef enum change_kind { DROP_KEY, SET_U32, SET_F32, SET_STR, DROP_TENSOR, RENAME_TENSOR, FLATTEN } change_kind;
+typedef enum change_kind {
+    DROP_KEY, SET_U32, SET_F32, SET_STR, // of keys
+    DROP_TENSOR, RENAME_TENSOR, FLATTEN
+} change_kind;
 typedef struct change {
     change_kind kind;
     const char *name; // of the key or tensor
@@ -167,7 +170,7 @@ static void test_refused_keys(void **state)
 {
     (void)state;
     static const struct { change c; hearth_status status; const char *word; } cases[] = {
-        {{SET_STR, "general.architecture", 0, "mamba"}, HEARTH_E_UNSUPPORTED, "llama, qwen2, qwen3"},
+        {{SET_STR, "general.architecture", 0, "mamba"}, HEARTH_E_UNSUPPORTED, "llama, qwen2"},
         {{DROP_KEY, "general.architecture", 0, NULL}, HEARTH_E_FORMAT, "general.architecture"},
         {{DROP_KEY, "llama.attention.layer_norm_rms_epsilon", 0, NULL}, HEARTH_E_FORMAT, "epsilon"},
         {{SET_F32, "llama.attention.layer_norm_rms_epsilon", -1, NULL}, HEARTH_E_FORMAT, "-1"},
@@ -194,17 +197,22 @@ static void test_refused_keys(void **state)
 static void test_refused_tensors(void **state)
 {
     (void)state;
-    static const struct { test_arch arch; change c; hearth_status status; const char *word; } cases[] = {
+    static const struct {
+        test_arch arch;
+        change c;
+        hearth_status status;
+        const char *word;
+    } cases[] = {
         {TEST_LLAMA, {DROP_TENSOR, "token_embd.weight", 0, NULL}, HEARTH_E_FORMAT, "token_embd"},
         {TEST_LLAMA, {DROP_TENSOR, "output_norm.weight", 0, NULL}, HEARTH_E_FORMAT, "output_norm"},
-        {TEST_LLAMA, {DROP_TENSOR, "blk.1.ffn_up.weight", 0, NULL}, HEARTH_E_FORMAT, "blk.1.ffn_up"},
+        {TEST_LLAMA, {DROP_TENSOR, "blk.1.ffn_up.weight", 0, NULL}, HEARTH_E_FORMAT, "1.ffn_up"},
         {TEST_QWEN2, {DROP_TENSOR, "blk.0.attn_k.bias", 0, NULL}, HEARTH_E_FORMAT, "attn_k.bias"},
         {TEST_QWEN3, {DROP_TENSOR, "blk.1.attn_q_norm.weight", 0, NULL}, HEARTH_E_FORMAT, "q_norm"},
         // A tensor of another family must not be ignored in silence.
         {TEST_QWEN2, {SET_STR, "general.architecture", 0, "qwen3"}, HEARTH_E_FORMAT, "qwen3."},
         {TEST_LLAMA, {RENAME_TENSOR, "output.weight", 0, "blk.1.attn_output.bias"},
          HEARTH_E_UNSUPPORTED, "blk.1.attn_output.bias"},
-        {TEST_LLAMA, {FLATTEN, "blk.0.attn_q.weight", 0, NULL}, HEARTH_E_FORMAT, "expected [64, 64]"},
+        {TEST_LLAMA, {FLATTEN, "blk.0.attn_q.weight", 0, NULL}, HEARTH_E_FORMAT, "[64, 64]"},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++)
         expect_refused(cases[i].arch, cases[i].c, cases[i].status, cases[i].word);

@@ -46,9 +46,8 @@ static void check_plan(fixture *f, const llm_ctx_options *o)
     llm_plan plan;
     assert_int_equal(llm_make_plan(f->m, o, &plan, &err), HEARTH_OK);
     mem_reset_peaks();
-    size_t cache = mem_get_usage(MEM_CACHE).now_bytes, scratch = mem_get_usage(MEM_SCRATCH).now_bytes;
-    assert_int_equal(cache, 0);
-    assert_int_equal(scratch, 0);
+    assert_int_equal(mem_get_usage(MEM_CACHE).now_bytes, 0);
+    assert_int_equal(mem_get_usage(MEM_SCRATCH).now_bytes, 0);
     assert_int_equal(llm_ctx_create(f->m, o, &f->c, &err), HEARTH_OK);
     step_full_batches(f);
     assert_int_equal(mem_get_usage(MEM_CACHE).peak_bytes, plan.cache_bytes);
