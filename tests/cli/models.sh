@@ -18,6 +18,17 @@ for place in "" --in-process; do
     cmp "$work/a" "$work/b" || fail "the story differs $place"
 done
 
+# --- Ctrl-C ends a generation that would take minutes, with what came so far ---
+"$program" run "$story" -c 200000 -n 190000 --ignore-eos --temp 0 >"$work/text" 2>"$work/err" </dev/null &
+pid=$!
+while [ ! -s "$work/text" ] && kill -0 "$pid" 2>"$work/null"; do sleep 0.1; done
+kill -INT "$pid"
+wait "$pid"
+status=$?
+[ "$status" -eq 130 ] || fail "Ctrl-C: exit status $status: $(cat "$work/err")"
+[ -s "$work/err" ] && fail "Ctrl-C is no error: $(cat "$work/err")"
+head -c 4 "$work/text" | grep -q "Once" || fail "Ctrl-C: the text is lost"
+
 # --- the prompt's ways in give the same text ---
 run_text() { "$program" run "$story" -n 12 --temp 0 -q "$@" 2>"$work/err"; }
 one=$(run_text "Once upon" </dev/null) || fail "run: $(cat "$work/err")"
