@@ -19,7 +19,8 @@ for place in "" --in-process; do
 done
 
 # --- Ctrl-C ends a generation that would take minutes, with what came so far ---
-"$program" run "$story" -c 200000 -n 190000 --ignore-eos --temp 0 >"$work/text" 2>"$work/err" </dev/null &
+"$program" run "$story" -c 200000 -n 190000 --ignore-eos --temp 0 \
+    >"$work/text" 2>"$work/err" </dev/null &
 pid=$!
 while [ ! -s "$work/text" ] && kill -0 "$pid" 2>"$work/null"; do sleep 0.1; done
 kill -INT "$pid"
@@ -47,6 +48,7 @@ case $stopped in *girl*) fail "--stop: $stopped" ;; esac
 
 # --- JSON ---
 expect_json "text tokens finish seed timings logprobs" run "$story" -p Once -n 4 --json --logprobs 3
+grep -q '"n_prompt":2,' "$work/out" || fail "not the beginning-of-text token and one more"
 grep -q '"finish":"length"' "$work/out" || fail "finish: $(cat "$work/out")"
 expect_json "metadata tensors" show "$story" --json
 expect_json "weights_bytes cache_bytes scratch_bytes total_bytes fits" \
@@ -84,6 +86,14 @@ logits --tokens 1,403,408 --out "$work/c.npy"
 "$program" debug diff "$work/a.npy" "$work/c.npy" >"$work/out" 2>/dev/null
 [ $? -eq 1 ] || fail "diff of different arrays"
 grep -q "^first at  *\[2, " "$work/out" || fail "diff: $(cat "$work/out")"
+( # a file that cannot grow beyond 1 KB: the write fails in the middle
+    trap '' XFSZ
+    ulimit -f 2
+    "$program" debug logits "$story" --tokens 1,403 --in-process \
+        --out "$work/full.npy" 2>"$work/err"
+    [ $? -eq 1 ]
+) || fail "a write that fails is no success"
+[ -e "$work/full.npy" ] && fail "half a file"
 ls "$work" | grep -q tmp && fail "temporary files were left: $(ls "$work")"
 
 # --- tokens there and back, the bytes of each file whole ---
