@@ -104,6 +104,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], ENGINE_ROLE_ARG) == 0) return engine_role_main();
     hearth_err err = ERR_INIT;
     cli c;
+    os_pipe_errors();
     cli_init(&c);
     hearth_status st = dispatch(&c, argc > 0 ? argc - 1 : 0, (const char *const *)argv + 1, &err);
     int status = finish(&c, st, &err);

@@ -93,6 +93,8 @@ void os_cpu_relax(void); // hint inside a spin loop
 void os_interrupt_catch(void);
 bool os_interrupted(void);
 void os_interrupt_clear(void);
+// From this call on, writing to a pipe that nobody reads fails instead of ending the process.
+void os_pipe_errors(void);
 
 // --- children of the same program ---------------------------------------------------------------
 // Starts this very executable with `argv` (argv[0] included, NULL-terminated) and one end of a

@@ -157,6 +157,11 @@ void os_interrupt_clear(void)
     interrupted = 0;
 }
 
+void os_pipe_errors(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
+
 // --- guarded memory -----------------------------------------------------------------------------
 
 // | unreadable page | pages of the data | unreadable page |; id: start and length of the whole.

@@ -210,6 +210,11 @@ void os_interrupt_clear(void)
 {
 }
 
+// There is no such signal here.
+void os_pipe_errors(void)
+{
+}
+
 // No pages to protect: plain memory, so that tests that need only the data still run.
 hearth_status os_guarded_create(size_t n, bool at_end, os_guarded *out, hearth_err *err)
 {

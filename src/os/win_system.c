@@ -168,6 +168,11 @@ void os_interrupt_clear(void)
     atomic_store(&interrupted, false);
 }
 
+// There is no such signal here.
+void os_pipe_errors(void)
+{
+}
+
 // --- guarded memory -----------------------------------------------------------------------------
 
 // | reserved page | pages of the data | reserved page |; id: start and length of the whole.

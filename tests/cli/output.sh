@@ -52,7 +52,7 @@ mkfifo "$work/pipe"
 exec 4>"$work/pipe"
 wait
 "$program" version >&4 2>"$work/err"
-[ $? -ne 0 ] || fail "a closed pipe is no success"
+[ $? -eq 1 ] || fail "a closed pipe is no success"
 exec 4>&-
 [ -s "$work/err" ] && fail "a closed pipe is no news: $(cat "$work/err")"
 if [ -e /dev/full ]; then
