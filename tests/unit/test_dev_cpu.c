@@ -161,7 +161,7 @@ enum { ATTN_ROWS = 70, ATTN_PAGE = 16, ATTN_PAGES = 9 };
 static void attend(const attn_case *c, const float *q, const float *k, const float *v, int64_t head,
                    const dev_attn_row *row, float scale, double *out)
 {
-    double weight[ATTN_ROWS], most = -INFINITY, sum = 0;
+    double weight[ATTN_ROWS], most = (double)-INFINITY, sum = 0;
     int64_t kv = head / (c->n_head / c->n_head_kv);
     for (int64_t j = row->first; j <= row->pos; j++) {
         weight[j] = 0;
@@ -182,7 +182,7 @@ static void attend(const attn_case *c, const float *q, const float *k, const flo
 
 static dev_cache make_cache(const attn_case *c)
 {
-    size_t k_item, v_item;
+    size_t k_item = 0, v_item = 0;
     assert_true(dtype_bytes(c->type, c->d_k, &k_item) && dtype_bytes(c->type, c->d_v, &v_item));
     size_t positions = (size_t)c->n_head_kv * ATTN_PAGE;
     dev_cache cache = {.page_stride = 128 + positions * (k_item + v_item), // a gap between pages
