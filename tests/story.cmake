@@ -12,7 +12,12 @@ if(NOT EXISTS ${model})
     return()
 endif()
 list(REMOVE_ITEM PROGRAM "")
-execute_process(COMMAND ${PROGRAM} run ${model} -p "" -n 200 --temp 0 --raw
+list(LENGTH PROGRAM n_words)
+set(place)
+if(n_words GREATER 1) # the system cannot start a second program of a foreign processor by itself
+    set(place --in-process)
+endif()
+execute_process(COMMAND ${PROGRAM} run ${model} -p "" -n 200 --temp 0 --raw ${place}
     OUTPUT_VARIABLE got ERROR_VARIABLE errors RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
     message(FATAL_ERROR "exit status ${status}: ${errors}")
