@@ -10,7 +10,9 @@ test: ## fast tests while working (all of them: scripts/test.sh)
 bench: build ## measure the kernels and the program on this machine
 	@build/$(preset)/tests/checkkern --bench && build/$(preset)/hearth bench
 lint: build ## style, module rules
-	@python3 tools/style.py && python3 tools/layers.py --self-test && python3 tools/layers.py build/$(preset)
+	@python3 tools/style.py
+	@python3 tools/layers.py --self-test
+	@python3 tools/layers.py build/$(preset)
 measure: build ## figures about the code, bytes per module
 	@python3 tools/measure.py && python3 tools/size.py build/$(preset)
 install: build ## install to PREFIX, by default /usr/local

@@ -1,8 +1,9 @@
 # `cmake --install build/release --prefix DIR`: program, libraries, headers, and two ways to find
-# them: pkg-config (hearth.pc) and find_package(Hearth), which offers hearth::hearth_lib (static) and
-# hearth::hearth_shared.
+# them: pkg-config (hearth.pc) and find_package(Hearth), which offers hearth::hearth_lib (static)
+# and hearth::hearth_shared.
 install(TARGETS ${HEARTH_LIBRARIES} EXPORT HearthTargets)
-install(DIRECTORY include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h")
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Hearth)
 install(EXPORT HearthTargets NAMESPACE hearth:: DESTINATION ${package_dir})

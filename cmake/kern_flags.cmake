@@ -13,8 +13,8 @@ set(KERN_FLAGS_vnni ${KERN_FLAGS_avx512} -mavx512vnni)
 set(KERN_FLAGS_neon "")
 set(KERN_FLAGS_dotprod -march=armv8.2-a+dotprod)
 
-# Sanitizers at -O3 take minutes on the unrolled kernels. Fuzzers are about parsers: there the kernels
-# go without sanitizers; the asan preset and checkkern's guard pages watch them.
+# Sanitizers at -O3 take minutes on the unrolled kernels. Fuzzers are about parsers: there the
+# kernels go without sanitizers; the asan preset and checkkern's guard pages watch them.
 set(KERN_OPTIMISE -O3)
 if(HEARTH_SANITIZE)
     set(KERN_OPTIMISE -O1)
@@ -27,7 +27,8 @@ function(hearth_kern_flags sources)
     foreach(source ${sources})
         foreach(isa avx2 avx512 vnni neon dotprod)
             if(source MATCHES "_${isa}\\.c$")
-                set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${KERN_FLAGS_${isa}};${KERN_OPTIMISE}")
+                set_source_files_properties(${source} PROPERTIES
+                    COMPILE_OPTIONS "${KERN_FLAGS_${isa}};${KERN_OPTIMISE}")
             endif()
         endforeach()
     endforeach()

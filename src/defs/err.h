@@ -28,7 +28,8 @@ typedef struct hearth_err {
 
 #define err_fail(err, status, ...) err_fail_at(err, status, __FILE__, __LINE__, __VA_ARGS__)
 
-// Records the failure (if `err` is non-NULL and empty) and returns `status`, which is not HEARTH_OK.
+// Records the failure (if `err` is non-NULL and empty) and returns `status`, which is not
+// HEARTH_OK.
 hearth_status err_fail_at(hearth_err *err, hearth_status status, const char *file, int line,
                           const char *fmt, ...) ATTR_PRINTF(5, 6);
 

@@ -35,7 +35,7 @@
 // --- tokenizers ---------------------------------------------------------------------------------
 #define LIMIT_PROMPT_BYTES (1u << 28)    // one text to encode; two bytes per position of a context
 #define LIMIT_MERGES (1 << 24)          // merge ranks; four per token of the largest vocabulary
-#define LIMIT_SPECIAL_BYTES 512          // spelling of a control token; published ones stay under 64
+#define LIMIT_SPECIAL_BYTES 512          // spelling of a control token; published ones < 64
 
 // --- engine protocol ----------------------------------------------------------------------------
 #define LIMIT_WIRE_MESSAGE (1u << 24)    // 16 MB; larger payloads go through shared memory

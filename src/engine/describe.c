@@ -152,7 +152,9 @@ static const char *name_file_type(const gguf *g)
     uint64_t id = UINT64_MAX;
     bool found = false;
     hearth_status status = gguf_get_u64(g, "general.file_type", UINT32_MAX, &id, &found, NULL);
-    if (status == HEARTH_OK && found && id < COUNTOF(file_types) && file_types[id]) return file_types[id];
+    if (status == HEARTH_OK && found && id < COUNTOF(file_types) && file_types[id]) {
+        return file_types[id];
+    }
     return find_main_type(g);
 }
 

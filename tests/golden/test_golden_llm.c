@@ -85,7 +85,8 @@ static void run_model(const golden_case *c, open_device open, unsigned cpu, int 
         int n = int_min(n_batch, c->n_tokens - at);
         llm_row rows[GOLDEN_MAX_TOKENS];
         for (int i = 0; i < n; i++)
-            rows[i] = (llm_row){.seq = seq, .pos = at + i, .token = c->tokens[at + i], .want = LLM_WANT_LOGITS};
+            rows[i] = (llm_row){.seq = seq, .pos = at + i, .token = c->tokens[at + i],
+                                .want = LLM_WANT_LOGITS};
         if (llm_step(ctx, rows, n, &err)) fail_msg("%s: %s", c->name, err.msg);
         for (int i = 0; i < n; i++)
             memcpy(out + (at + i) * n_vocab, llm_logits(ctx, i), (size_t)n_vocab * sizeof *out);
@@ -180,7 +181,9 @@ static void check_case(const golden_case *c)
         if (!(worst <= 1e-4)) fail_msg("%s: %.3e of the range, at most 1e-4", c->name, worst);
     }
     dtype type;
-    if (dtype_from_name(c->type, &type) && dtype_get(type)->is_quantized) check_against_float(c, ours);
+    if (dtype_from_name(c->type, &type) && dtype_get(type)->is_quantized) {
+        check_against_float(c, ours);
+    }
     free(ours);
     free(t.file);
 }

@@ -55,7 +55,8 @@ static uint16_t to_half(float f)
 static float from_half(uint16_t h)
 {
     int exponent = (h >> 10) & 31, fraction = h & 1023;
-    float a = exponent ? ldexpf((float)(fraction + 1024), exponent - 25) : ldexpf((float)fraction, -24);
+    float a = exponent ? ldexpf((float)(fraction + 1024), exponent - 25)
+                       : ldexpf((float)fraction, -24);
     return h & 0x8000 ? -a : a;
 }
 
@@ -259,7 +260,9 @@ static hearth_status read_cases(loader *l, golden_set *out)
         while (is_cases) {
             HEARTH_TRY(next(l, &e));
             if (e == JSON_ARRAY_END) break;
-            if (out->n == GOLDEN_MAX_CASES) return err_fail(l->err, HEARTH_E_LIMIT, "too many cases");
+            if (out->n == GOLDEN_MAX_CASES) {
+                return err_fail(l->err, HEARTH_E_LIMIT, "too many cases");
+            }
             l->at = &out->cases[out->n++];
             HEARTH_TRY(read_case(l));
         }
