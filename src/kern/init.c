@@ -26,6 +26,18 @@ static void fill_native(kern *k, unsigned cpu)
     kern_fill_quantk_vnni(k);
     k->cpu |= CPU_AVX512_VNNI;
 }
+#elif defined(__aarch64__)
+static void fill_native(kern *k, unsigned cpu)
+{
+    if (!(cpu & CPU_NEON)) return;
+    kern_fill_vec_neon(k);
+    kern_fill_act_neon(k);
+    kern_fill_quant_neon(k);
+    k->cpu |= CPU_NEON;
+    if (!(cpu & CPU_DOTPROD)) return;
+    kern_fill_quant_dotprod(k);
+    k->cpu |= CPU_DOTPROD;
+}
 #else
 static void fill_native(kern *k, unsigned cpu)
 {

@@ -22,4 +22,11 @@ void kern_fill_vec_avx512(kern *k);
 void kern_fill_quant32_vnni(kern *k);
 void kern_fill_quantk_vnni(kern *k);
 
+// Arm: CPU_NEON
+void kern_fill_vec_neon(kern *k);
+void kern_fill_act_neon(kern *k);
+void kern_fill_quant_neon(kern *k);
+// CPU_DOTPROD, on the activations of CPU_NEON
+void kern_fill_quant_dotprod(kern *k);
+
 #endif
