@@ -12,8 +12,8 @@
 //   Q4_0, Q8_0  acc = fma(sum, d * a.d, acc) per 32 elements
 //   Q6_K        acc = fma(sum sc q a, d * a.d, acc) per 256
 //   Q4_K        the same, then acc = fma(sum m a, -(dmin * a.d), acc)
-// in ascending order. Rows and tokens around it change nothing in it. Where fewer than ROWS rows are
-// left the last one stands in for those that are missing, and only the lanes that exist are stored.
+// in ascending order. Rows and tokens around it change nothing in it. Where fewer than ROWS rows
+// are left the last one stands in for those that are missing, and only lanes that exist are stored.
 //
 // A sum of 256 products fits 32 bits: Q6_K reaches 256 * 32 * 127 * 128 < 2^27, Q4_K
 // 256 * 15 * 127 * 63 < 2^25; beyond 2^24 the conversion to float is one more rounding.

@@ -5,8 +5,8 @@
 //   any int8    2 * 128 * 127 = 32512 < 2^15
 //   nibbles     4 *  15 * 127 =  7620
 //   6 bits      2 *  32 * 127 =  8128
-// so nothing overflows, -128 included, before pairs of lanes are added into 32 bits (SADDLP, SADALP)
-// or multiplied by the scale of their group into 32 bits (SMLAL).
+// so nothing overflows, -128 included, before pairs of lanes are added into 32 bits (SADDLP,
+// SADALP) or multiplied by the scale of their group into 32 bits (SMLAL).
 #include "defs/defs.h"
 
 #include <arm_neon.h>
