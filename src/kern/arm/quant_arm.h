@@ -136,6 +136,16 @@ ATTR_INLINE void row_q4_k(int n, const block_q4_k *b, const int8_t *q, size_t q_
     for (int t = 0; t < n; t++) sum[t][r] = s[t];
 }
 
+// Out of line: inlined, compilers keep the 64 vectors of the tokens for all rows, on the stack.
+#define ROW_Q4_K(name, n)                                                                    \
+    static ATTR_NOINLINE void name(const block_q4_k *b, const int8_t *q, size_t q_stride,    \
+                                   int r, const uint8_t sc[8], int32x4_t sum[TOKENS][ROWS])  \
+    {                                                                                        \
+        row_q4_k(n, b, q, q_stride, r, sc, sum);                                             \
+    }
+ROW_Q4_K(row_q4_k_token, 1)
+ROW_Q4_K(row_q4_k_tokens, TOKENS)
+
 // Partial sums of m * (sum of the activations of its group): at most 8 * 63 * 4064 < 2^21 in all.
 ATTR_INLINE int32x4_t dot_minima(const uint8_t m[8], const int16_t sums[8])
 {
@@ -154,7 +164,8 @@ ATTR_INLINE void tile_q4_k(int n, const char *const w[ROWS], const int8_t *x, in
         for (int r = 0; r < ROWS; r++) {
             const block_q4_k *b = (const block_q4_k *)(const void *)(w[r] + at);
             unpack_q4_k_scales(b->scales, sc[r], m[r]);
-            row_q4_k(n, b, x + i * 256, x_stride, r, sc[r], sum);
+            if (n == 1) row_q4_k_token(b, x + i * 256, x_stride, r, sc[r], sum);
+            else row_q4_k_tokens(b, x + i * 256, x_stride, r, sc[r], sum);
         }
         float32x4_t d = load_scales(w, at + offsetof(block_q4_k, d));
         float32x4_t dmin = load_scales(w, at + offsetof(block_q4_k, dmin));
