@@ -29,6 +29,7 @@ struct generation {
     sampler *sampler;
     stop_filter stop;
     tok_stream stream;
+    buf decoded;               // bytes of the last token, before they are known to be UTF-8
     buf text;                  // of the last event
     int32_t *token;            // [n_token], room for cap
     int64_t n_token, cap, n_prompt;
@@ -177,7 +178,7 @@ static hearth_status fill_generation(generation *g, const int32_t *prompt, int64
     HEARTH_TRY(copy_prompt(g, prompt, n, err));
     HEARTH_TRY(stop_open(&g->stop, o->stop, o->n_stop, err));
     HEARTH_TRY(create_sampler(g, o, err));
-    if (buf_reserve(&g->text, 1024) != HEARTH_OK)
+    if (buf_reserve(&g->text, 1024) != HEARTH_OK || buf_reserve(&g->decoded, 1024) != HEARTH_OK)
         return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
     for (int64_t i = 0; i < n; i++) sampler_accept(g->sampler, prompt[i]);
     // Only at the very beginning of a text does a SentencePiece token lose its leading space.
@@ -201,6 +202,7 @@ hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt
     g->ignore_end = o->ignore_end;
     g->special = o->special;
     buf_init(&g->text, MEM_MISC, TEXT_MAX);
+    buf_init(&g->decoded, MEM_MISC, TEXT_MAX);
     hearth_status status = fill_generation(g, prompt, n, o, err);
     if (status != HEARTH_OK) {
         generate_free(g);
@@ -216,6 +218,7 @@ void generate_free(generation *g)
     sampler_free(g->sampler);
     stop_close(&g->stop);
     buf_release(&g->text);
+    buf_release(&g->decoded);
     mem_free(g->token);
     mem_free(g);
 }
@@ -260,12 +263,28 @@ hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t 
 
 // --- tokens -------------------------------------------------------------------------------------
 
+// Text is for people and JSON: bytes that can never become a character are shown as U+FFFD.
+static hearth_status hold_text(generation *g)
+{
+    str rest = buf_str(&g->decoded);
+    while (rest.n > 0) {
+        uint32_t cp;
+        size_t n = utf8_decode(rest.p, rest.n, &cp);
+        str part = cp == UTF8_BAD ? STR("\xEF\xBF\xBD") : (str){rest.p, n};
+        HEARTH_TRY(buf_append_str(&g->stop.held, part));
+        rest = (str){rest.p + n, rest.n - n};
+    }
+    buf_reset(&g->decoded);
+    return HEARTH_OK;
+}
+
 static hearth_status finish_with(generation *g, generate_finish finish, generate_event *out)
 {
     out->finish = finish;
     g->ended = true;
     if (finish == GENERATE_STOP_STRING) return HEARTH_OK;
-    HEARTH_TRY(tok_stream_flush(&g->stream, true, &g->stop.held));
+    HEARTH_TRY(tok_stream_flush(&g->stream, true, &g->decoded));
+    HEARTH_TRY(hold_text(g));
     bool hit;
     HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));
     return hit ? HEARTH_OK : stop_flush(&g->stop, &g->text);
@@ -308,7 +327,8 @@ static hearth_status show_token(generation *g, generate_event *out)
 {
     bool is_end = !g->ignore_end && tok_is_end(g->t, out->token), hit = false;
     if (!is_end || g->special)
-        HEARTH_TRY(tok_stream_put(g->t, &g->stream, out->token, g->special, &g->stop.held));
+        HEARTH_TRY(tok_stream_put(g->t, &g->stream, out->token, g->special, &g->decoded));
+    HEARTH_TRY(hold_text(g));
     HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));
     if (hit) return finish_with(g, GENERATE_STOP_STRING, out);
     if (is_end) return finish_with(g, GENERATE_END_TOKEN, out);

@@ -33,7 +33,7 @@ typedef struct generate_event {
     generate_finish finish; // RUNNING while more may come
     bool has_token;         // false: only left-over text (after the end)
     int32_t token;          // an end token is reported too, by the last event
-    str text;               // whole characters, held back while they may begin a stop string; valid
+    str text;               // valid UTF-8, held back while they may begin a stop string; valid
                             // until the next call; may be empty
     float logprob;
     int n_top;
