@@ -72,7 +72,8 @@ typedef struct kern {
     void (*matmul[DTYPE_COUNT])(const void *w, size_t w_stride, int64_t n_rows, const void *x,
                                 int64_t n_tok, int64_t k, float *y, size_t y_stride);
 
-    // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. Zhang and Sennrich 2019. ordered.
+    // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. ordered.
+    // Zhang and Sennrich 2019.
     void (*rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
     // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded: 2^-21 relative, or
     // 2^-149 * (|gate| + 1) * (|up| + 1) absolute where the sigmoid is denormal.

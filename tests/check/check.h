@@ -6,8 +6,8 @@
 // when nothing was reported.
 //
 // Buffers end exactly at, or start exactly after, an unreadable page. Kernels run under
-// check_call(), which turns SIGSEGV, SIGBUS, SIGILL and SIGFPE into a report, so that one bad kernel does
-// not hide the others.
+// check_call(), which turns SIGSEGV, SIGBUS, SIGILL and SIGFPE into a report, so that one bad
+// kernel does not hide the others.
 #ifndef TESTS_CHECK_CHECK_H
 #define TESTS_CHECK_CHECK_H
 

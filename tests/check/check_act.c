@@ -134,7 +134,9 @@ static void check_packing(const kern *k, act_kind kind, int64_t depth, int64_t n
     p.y = guarded_new((size_t)(n_tok * depth) * sizeof(float), e);
     p.packed = guarded_new(bytes, e);
     p.unit = malloc((size_t)depth * row);
-    for (int64_t i = 0; i < depth; i++) set_unit_row(probes[kind], p.unit + (size_t)i * row, depth, i);
+    for (int64_t i = 0; i < depth; i++) {
+        set_unit_row(probes[kind], p.unit + (size_t)i * row, depth, i);
+    }
     for (int64_t t = 0; t < n_tok; t++)
         check_fill((float *)p.x.data + (size_t)t * p.x_stride, depth, (fill)(t % FILL_COUNT));
     if (check_call(call_pack, &p) && check_call(call_read_back, &p)) {

@@ -2,8 +2,8 @@
 // alignment.
 //
 // Bound. A score has error e <= (d_k + 2) 2^-24 |scale| sum|q k|. Weights p change by at most the
-// factor exp(2 e); rounding p, l and the sum adds about (2 n_keys + 16) 2^-23. So the result moves by
-// (exp(2 e_max) - 1 + (2 n_keys + 16) 2^-23) * sum p|v| / sum p.
+// factor exp(2 e); rounding p, l and the sum adds about (2 n_keys + 16) 2^-23. So the result moves
+// by (exp(2 e_max) - 1 + (2 n_keys + 16) 2^-23) * sum p|v| / sum p.
 #include "check/check.h"
 
 #include "kern/half.h"
@@ -35,7 +35,9 @@ static double cache_value(dtype t, const void *row, int64_t i)
 static void reset_state(pages *p)
 {
     float *s = p->state.data;
-    for (int64_t i = 0; i < p->n_head * (2 + p->d_v); i++) s[i] = i % (2 + p->d_v) ? 0.0f : -INFINITY;
+    for (int64_t i = 0; i < p->n_head * (2 + p->d_v); i++) {
+        s[i] = i % (2 + p->d_v) ? 0.0f : -INFINITY;
+    }
 }
 
 static void call_pages(void *arg)
@@ -49,7 +51,8 @@ static void call_pages(void *arg)
                                  i64_min(p->page, p->n_keys - j), p->scale, p->state.data);
 }
 
-static void fill_rows(const kern *k, dtype t, void *rows, size_t stride, int64_t n, int64_t d, fill f)
+static void fill_rows(const kern *k, dtype t, void *rows, size_t stride, int64_t n, int64_t d,
+                      fill f)
 {
     float *x = malloc((size_t)d * sizeof *x + 1);
     for (int64_t j = 0; j < n; j++) {
@@ -95,7 +98,8 @@ static scores head_scores(const pages *p, int64_t h)
         const char *key = (const char *)p->keys.data + (size_t)j * p->k_stride;
         double sum = 0, magnitude = 0;
         for (int64_t i = 0; i < p->d_k; i++) {
-            double t = (double)((const float *)p->q.data)[h * p->d_k + i] * cache_value(p->type, key, i);
+            double t = (double)((const float *)p->q.data)[h * p->d_k + i] *
+                       cache_value(p->type, key, i);
             sum += t;
             magnitude += fabs(t);
         }
@@ -125,7 +129,8 @@ static bool judge_head(const pages *p, int64_t h)
         float got = state[2 + i] / state[1];
         ok = within(got, sum / total, relative * magnitude / total + 0x1p-140);
         if (!ok)
-            check_fail("%lld keys in pages of %lld, d %lld/%lld, head %lld: out[%lld] = %g, expected %g",
+            check_fail("%lld keys in pages of %lld, d %lld/%lld, head %lld: out[%lld] = %g, "
+                       "expected %g",
                        (long long)p->n_keys, (long long)p->page, (long long)p->d_k,
                        (long long)p->d_v, (long long)h, (long long)i, (double)got, sum / total);
     }
@@ -136,7 +141,8 @@ static bool judge_head(const pages *p, int64_t h)
 // --- the ordered class --------------------------------------------------------------------------
 static void check_head_alone(const pages *whole, int64_t h)
 {
-    pages p = pages_new(whole->k, whole->type, 1, whole->d_k, whole->d_v, whole->n_keys, EDGE_START);
+    pages p = pages_new(whole->k, whole->type, 1, whole->d_k, whole->d_v, whole->n_keys,
+                        EDGE_START);
     guarded own_keys = p.keys, own_values = p.values;
     p.keys = whole->keys;
     p.values = whole->values;

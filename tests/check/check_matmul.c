@@ -180,7 +180,8 @@ typedef struct part {
 // The part computed alone must have the bits that it has in the whole.
 static void check_part(const problem *whole, part c)
 {
-    problem p = problem_new(whole->k, whole->type, c.r1 - c.r0, c.t1 - c.t0, whole->depth, EDGE_END);
+    problem p = problem_new(whole->k, whole->type, c.r1 - c.r0, c.t1 - c.t0, whole->depth,
+                            EDGE_END);
     size_t bytes = (size_t)p.n_rows * p.w_stride;
     guarded_free(&p.w);
     p.w = guarded_new(bytes + 64, EDGE_START);
@@ -285,8 +286,8 @@ static double time_shape(const kern *k, dtype type, int64_t n_rows, int64_t n_to
 
 static void bench_type(const kern *k, const kern *ref, dtype t)
 {
-    static const int64_t shapes[][3] = {{256, 1, 2048},   {32768, 1, 2048}, {4096, 6, 2048}, {4096, 32, 2048},
-                                        {4096, 256, 2048}};
+    static const int64_t shapes[][3] = {{256, 1, 2048},   {32768, 1, 2048}, {4096, 6, 2048},
+                                        {4096, 32, 2048}, {4096, 256, 2048}};
     double ref_mac = time_shape(ref, t, 256, 1, 2048) / (256.0 * 2048.0);
     for (size_t i = 0; i < COUNTOF(shapes); i++) {
         int64_t n = shapes[i][0], tok = shapes[i][1], depth = shapes[i][2];

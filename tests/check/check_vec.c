@@ -80,7 +80,8 @@ static void judge_rms_norm(const vec_case *c)
     for (int64_t i = 0; i < c->n; i++) {
         double want = (double)x[i] * scale * (double)w[i];
         // Half of the relative error of the sum, and five roundings.
-        double bound = fabs(want) * ((double)c->n / 2 + 5) * 0x1p-24 + 0x1p-149 * (fabs((double)w[i]) + 1);
+        double bound = fabs(want) * ((double)c->n / 2 + 5) * 0x1p-24 +
+                       0x1p-149 * (fabs((double)w[i]) + 1);
         if (within(y[i], want, bound)) continue;
         check_fail("n %lld: y[%lld] = %g, expected %g", (long long)c->n, (long long)i, (double)y[i],
                    want);

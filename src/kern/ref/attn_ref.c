@@ -2,7 +2,8 @@
 //
 // For each key: s = scale * (q . k);  m' = max(m, s);  c = exp(m - m');  p = exp(s - m')
 //               l = l * c + p;  acc = acc * c + p * v
-// A fresh record has m = -inf, which makes c = 0. A score that is NaN makes the record NaN for good:
+// A fresh record has m = -inf, which makes c = 0. A score that is NaN makes the record NaN for
+// good:
 // the comparison keeps the old m, and p is NaN.
 #include "kern/expf.h"
 #include "kern/kern_int.h"

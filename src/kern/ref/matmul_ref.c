@@ -6,7 +6,7 @@
 //   Q4_0, Q8_0   acc += (d * a.d) * sum(q * a.q)                  |sum| <= 32 * 128 * 127
 //   Q4_K         acc += a.d * (d * sum(sc q a.q) - dmin * sum(m a.q))
 //                  |sum(sc q a.q)| <= 256 * 63 * 15 * 127 < 2^25, the other is smaller
-//   Q6_K         acc += (d * a.d) * sum(sc (q - 32) a.q)          |sum| <= 256 * 128 * 32 * 127 < 2^28
+//   Q6_K         acc += (d * a.d) * sum(sc (q - 32) a.q)       |sum| <= 256 * 128 * 32 * 127 < 2^28
 #include "kern/blocks.h"
 #include "kern/half.h"
 #include "kern/kern_int.h"

@@ -63,7 +63,8 @@ ATTR_INLINE void blend_slices(loader load, int n_s, const float *p, int64_t n, c
     for (int s = 0; s < n_s; s++) sum[s] = v_mul(v_load(acc + i + s * V_N), v_set1(c));
     for (int64_t j = 0; j < n; j++)
         for (int s = 0; s < n_s; s++)
-            sum[s] = v_fma(v_set1(p[j]), load.full(values + (size_t)j * stride, i + s * V_N), sum[s]);
+            sum[s] = v_fma(v_set1(p[j]), load.full(values + (size_t)j * stride, i + s * V_N),
+                           sum[s]);
     for (int s = 0; s < n_s; s++) v_store(acc + i + s * V_N, sum[s]);
 }
 

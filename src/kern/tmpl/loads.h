@@ -12,8 +12,14 @@ typedef struct loader {
 } loader;
 
 ATTR_INLINE vf load_f32(const void *row, int64_t i) { return v_load((const float *)row + i); }
-ATTR_INLINE vf load_f16(const void *row, int64_t i) { return v_load_f16((const uint16_t *)row + i); }
-ATTR_INLINE vf load_bf16(const void *row, int64_t i) { return v_load_bf16((const uint16_t *)row + i); }
+ATTR_INLINE vf load_f16(const void *row, int64_t i)
+{
+    return v_load_f16((const uint16_t *)row + i);
+}
+ATTR_INLINE vf load_bf16(const void *row, int64_t i)
+{
+    return v_load_bf16((const uint16_t *)row + i);
+}
 
 ATTR_INLINE vf load_f32_n(const void *row, int64_t i, int64_t n)
 {

@@ -46,7 +46,8 @@ ATTR_INLINE void float_strip(loader load, int rows_at_once, int n_t, const char 
 {
     int64_t r = 0;
     for (; r + rows_at_once <= n_rows; r += rows_at_once)
-        float_tile(load, rows_at_once, n_t, w + (size_t)r * w_stride, w_stride, x, k, y + r, y_stride);
+        float_tile(load, rows_at_once, n_t, w + (size_t)r * w_stride, w_stride, x, k, y + r,
+                   y_stride);
     for (; r < n_rows; r++)
         float_tile(load, 1, n_t, w + (size_t)r * w_stride, w_stride, x, k, y + r, y_stride);
 }

@@ -70,7 +70,8 @@ ATTR_INLINE vf v_negate_even(vf x)
 
 ATTR_INLINE void v_load_pairs(const float *p, vf *a, vf *b)
 {
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                           30);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     vf lo = v_load(p), hi = v_load(p + 16);
     *a = _mm512_permutex2var_ps(lo, even, hi);

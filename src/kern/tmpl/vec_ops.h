@@ -1,7 +1,7 @@
 // Functions of whole rows, over the vector vocabulary of the including file (see v_avx2.h).
 //
-// Each element-wise loop is full vectors, then one partial vector. rms_norm sums the squares into one
-// vector of V_N lanes in ascending order (a partial vector at the end adds zeros), then v_sum.
+// Each element-wise loop is full vectors, then one partial vector. rms_norm sums the squares into
+// one vector of V_N lanes in ascending order (a partial vector at the end adds zeros), then v_sum.
 #ifndef HEARTH_KERN_TMPL_VEC_OPS_H
 #define HEARTH_KERN_TMPL_VEC_OPS_H
 
@@ -64,7 +64,9 @@ static void rms_norm(const float *x, const float *w, float eps, float *y, int64_
 {
     vf scale = v_set1(1.0f / sqrtf(sum_squares(x, n) / (float)n + eps));
     int64_t i = 0;
-    for (; i + V_N <= n; i += V_N) v_store(y + i, v_mul(v_mul(v_load(x + i), scale), v_load(w + i)));
+    for (; i + V_N <= n; i += V_N) {
+        v_store(y + i, v_mul(v_mul(v_load(x + i), scale), v_load(w + i)));
+    }
     if (i == n) return;
     v_store_n(y + i, v_mul(v_mul(v_load_n(x + i, n - i), scale), v_load_n(w + i, n - i)), n - i);
 }
@@ -82,7 +84,9 @@ static void rope_norm(float *x, const float *angles, int64_t n_dims)
     for (; i + V_N <= n_dims; i += V_N)
         v_store(x + i, v_rotate_pairs(v_load(x + i), v_load(angles + i)));
     int64_t rest = n_dims - i;
-    if (rest) v_store_n(x + i, v_rotate_pairs(v_load_n(x + i, rest), v_load_n(angles + i, rest)), rest);
+    if (rest) {
+        v_store_n(x + i, v_rotate_pairs(v_load_n(x + i, rest), v_load_n(angles + i, rest)), rest);
+    }
 }
 
 static void rope_neox(float *x, const float *angles, int64_t n_dims)

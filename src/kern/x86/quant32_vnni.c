@@ -1,8 +1,8 @@
 // Q4_0 and Q8_0 on AVX-512 VNNI; see tiles_vnni.h for the method.
 //
-// Both formats become bytes u = 128 + c w' with d = scale / c: Q8_0 flips the sign bit (c = 1), Q4_0
-// puts its nibble into the high half (16 q = 128 + 16 (q - 8), c = 16, and d / 16 is exact in a
-// float). So one accumulator start, -128 sum(a), and one tile serve both. Per block of 32:
+// Both formats become bytes u = 128 + c w' with d = scale / c: Q8_0 flips the sign bit (c = 1),
+// Q4_0 puts its nibble into the high half (16 q = 128 + 16 (q - 8), c = 16, and d / 16 is exact in
+// a float). So one accumulator start, -128 sum(a), and one tile serve both. Per block of 32:
 //   sum = -128 sum(a) + sum(u a)           |sum(u a)| <= 32 * 255 * 127 < 2^20
 //   acc = fma(sum, d * a.d, acc)
 //
@@ -77,7 +77,8 @@ ATTR_INLINE void block_q8_0_rows(lanes w, __m512i u[8], __m512 *d)
 }
 
 // --- one token ----------------------------------------------------------------------------------
-ATTR_INLINE __m512 one_32(block_fn *block, size_t block_bytes, lanes w, int64_t n_blocks, act_view x)
+ATTR_INLINE __m512 one_32(block_fn *block, size_t block_bytes, lanes w, int64_t n_blocks,
+                          act_view x)
 {
     __m512 acc = _mm512_setzero_ps();
     for (int64_t b = 0; b < n_blocks; b++, w.p += block_bytes, x.tile += x.width * ACT_BLOCK) {
@@ -130,8 +131,10 @@ ATTR_INLINE void tile_32(int n, const void *panel0, const void *panel1, int64_t 
         }
         UNROLL for (int t = 0; t < n; t++) {
             __m512 da = broadcast_f32(d + t * 4);
-            acc0[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum0[t]), _mm512_mul_ps(p0[b].d, da), acc0[t]);
-            acc1[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum1[t]), _mm512_mul_ps(p1[b].d, da), acc1[t]);
+            acc0[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum0[t]), _mm512_mul_ps(p0[b].d, da),
+                                      acc0[t]);
+            acc1[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum1[t]), _mm512_mul_ps(p1[b].d, da),
+                                      acc1[t]);
         }
     }
     UNROLL for (int t = 0; t < n; t++) {

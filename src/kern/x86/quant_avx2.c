@@ -1,16 +1,16 @@
 // Quantised weights with AVX2: packed activations and the four matrix products.
 //
-// One row of weights meets TOKENS tokens at a time, so that a block is unpacked once for all of them.
-// An output is a vector of 8 float lanes; lane i of a block sums in integers the products at four
-// neighbouring bytes i of each 32, and enters by one fused multiply-add:
+// One row of weights meets TOKENS tokens at a time, so that a block is unpacked once for all of
+// them. An output is a vector of 8 float lanes; lane i of a block sums in integers the products at
+// four neighbouring bytes i of each 32, and enters by one fused multiply-add:
 //   Q4_0, Q8_0  acc = fma(sum, d * a.d, acc) per 32 elements
 //   Q6_K        acc = fma(sum sc q a, d * a.d, acc) per 256
 //   Q4_K        the same, then acc = fma(sum m a, -(dmin * a.d), acc)
 // and at the end the lanes are added as in sum_lanes(). The number of tokens changes nothing in it.
 //
-// vpmaddubsw multiplies an unsigned by a signed byte and saturates the sum of two at 16 bits. Signed
-// weights w are therefore used as |w| (at most 128, unsigned) times a with the sign of w: a is in
-// [-127, 127], so negation is exact and a pair is at most 2 * 128 * 127 = 32512 < 2^15.
+// vpmaddubsw multiplies an unsigned by a signed byte and saturates the sum of two at 16 bits.
+// Signed weights w are therefore used as |w| (at most 128, unsigned) times a with the sign of w: a
+// is in [-127, 127], so negation is exact and a pair is at most 2 * 128 * 127 = 32512 < 2^15.
 //
 // Packed activations, per token (all counts exact, k a multiple of the group):
 //   ACT_Q8_32   int8 q[k], float d[k / 32]

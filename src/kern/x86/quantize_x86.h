@@ -1,6 +1,6 @@
 // Quantisation of activations with AVX2, for the packers of all x86 levels: the same bits as
-// act_group.h. Products are below 127.001 in magnitude, so the conversion, which rounds half to even,
-// needs no clamp.
+// act_group.h. Products are below 127.001 in magnitude, so the conversion, which rounds half to
+// even, needs no clamp.
 #ifndef HEARTH_KERN_X86_QUANTIZE_X86_H
 #define HEARTH_KERN_X86_QUANTIZE_X86_H
 

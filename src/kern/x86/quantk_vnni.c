@@ -1,12 +1,12 @@
 // Q4_K and Q6_K on AVX-512 VNNI; see tiles_vnni.h for the method.
 //
 // Per block of 256 a row sums its groups in floats, then adds the block to its output:
-//   Q4_K  s = -dmin * sum(m a);  s = fma(sum(q a), d sc, s) for groups 0..7;   acc = fma(s, a.d, acc)
-//   Q6_K  s = 0;  s = fma(sum((q - 32) a), d sc, s) for 16 groups;             acc = fma(s, a.d, acc)
+//   Q4_K  s = -dmin * sum(m a);  s = fma(sum(q a), d sc, s) for groups 0..7; acc = fma(s, a.d, acc)
+//   Q6_K  s = 0;  s = fma(sum((q - 32) a), d sc, s) for 16 groups;           acc = fma(s, a.d, acc)
 // d sc and dmin m are exact in a float, and so are the integer sums: |sum(q a)| <= 32 * 15 * 127,
-// |sum(m a)| <= 8 * 63 * 32 * 127 < 2^21 (vpdpwssd on pairs of groups), |sum((q - 32) a)| <= 16 * 32 *
-// 127, which starts at -32 sum(a) because q is used unsigned. The groups of Q6_K are taken in the
-// order in which its bits are packed, group_of(0), group_of(1) ...
+// |sum(m a)| <= 8 * 63 * 32 * 127 < 2^21 (vpdpwssd on pairs of groups), |sum((q - 32) a)| <= 16 *
+// 32 * 127, which starts at -32 sum(a) because q is used unsigned. The groups of Q6_K are taken in
+// the order in which its bits are packed, group_of(0), group_of(1) ...
 //
 // Packed activations of a block, `width` tokens: int8 q[width][256], float d[width],
 // int16 sum[width][8] (of 32 each), int32 start[width][16] (-32 times the sum of 16).
@@ -134,7 +134,8 @@ ATTR_INLINE __m512i min_pair(const head_q4_k *h, int c)
 {
     const __m512i low = _mm512_set1_epi32(255), high = _mm512_set1_epi32(255 << 16);
     __m512i m = c % 2 ? _mm512_srli_epi32(h->m[c / 2], 16) : h->m[c / 2];
-    return _mm512_or_si512(_mm512_and_si512(m, low), _mm512_and_si512(_mm512_slli_epi32(m, 8), high));
+    return _mm512_or_si512(_mm512_and_si512(m, low),
+                           _mm512_and_si512(_mm512_slli_epi32(m, 8), high));
 }
 
 // Groups 2c and 2c + 1.

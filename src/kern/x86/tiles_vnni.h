@@ -2,21 +2,21 @@
 //
 // A vector lane is a row. 16 bytes of each of 16 rows are loaded and transposed to 4 vectors of
 // dwords (load_16_rows); vpdpbusd multiplies such a vector, the weights being its unsigned operand,
-// by one dword of four activations broadcast to all lanes. A row's sums never leave its lane, so the
-// order in which an output is summed is that of its groups, the same for one token and in any tile.
-// Signed weights are made unsigned by an offset b, and the accumulator starts at -b sum(a), which the
-// packers precompute.
+// by one dword of four activations broadcast to all lanes. A row's sums never leave its lane, so
+// the order in which an output is summed is that of its groups, the same for one token and in any
+// tile. Signed weights are made unsigned by an offset b, and the accumulator starts at -b sum(a),
+// which the packers precompute.
 //
 // One token: 16 rows at a time, straight from memory. The lanes are far apart (strips of rows), so
-// that each is one long stream for the hardware's prefetcher. The distance between streams is an odd
-// number of rows: with an even one, all 16 often fall into the same set of the first cache.
-// More tokens: 32 rows are unpacked, a chunk of k at a time, to a panel in the first cache that then
-// meets all tokens, up to TOKENS at a time; the 2 * TOKENS outputs carry over in y.
+// that each is one long stream for the hardware's prefetcher. The distance between streams is an
+// odd number of rows: with an even one, all 16 often fall into the same set of the first cache.
+// More tokens: 32 rows are unpacked, a chunk of k at a time, to a panel in the first cache that
+// then meets all tokens, up to TOKENS at a time; the 2 * TOKENS outputs carry over in y.
 //
 // Fewer than 16 rows at the end: the last tile begins 16 rows before the end and computes some rows
 // twice, with the same bits. Both halves of a tile read y before either writes it, so that a row
-// that is in both does not add its chunk twice. With fewer than 16 rows in all, each is computed alone
-// in all lanes.
+// that is in both does not add its chunk twice. With fewer than 16 rows in all, each is computed
+// alone in all lanes.
 //
 // Packed activations are tiles of up to ACT_TILE tokens; in a tile of `width` tokens, block after
 // block, the fields of the tokens lie side by side (see the two users for the fields).
@@ -34,10 +34,10 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-// PREFETCH_BYTES: weights from memory, one thread of an AMD EPYC with VNNI, best of three runs beside
-// busy neighbours (repeats differ by up to 40 %). GB/s without prefetch and at 256, 512, 1024, 2048:
-// Q4_K 25, 31, 40, 41, 43; Q6_K 13, 19, 29, 30, 28. That it helps is clear; between 512 and 2048 the
-// noise decides. From the second cache it costs: Q4_0 51 to 40, Q6_K 57 to 51.
+// PREFETCH_BYTES: weights from memory, one thread of an AMD EPYC with VNNI, best of three runs
+// beside busy neighbours (repeats differ by up to 40 %). GB/s without prefetch and at 256, 512,
+// 1024, 2048: Q4_K 25, 31, 40, 41, 43; Q6_K 13, 19, 29, 30, 28. That it helps is clear; between
+// 512 and 2048 the noise decides. From the second cache it costs: Q4_0 51 to 40, Q6_K 57 to 51.
 enum { LANES = 16, TOKENS = 6, PREFETCH_BYTES = 1024 };
 
 // 16 rows of weights: row i of the group begins at p + i * stride.
@@ -112,8 +112,8 @@ ATTR_INLINE __m128i load_8_halves(const uint8_t *p, size_t stride)
     return _mm_insert_epi16(x, load_u16(p + 7 * stride), 7);
 }
 
-// Asks for the line PREFETCH_BYTES ahead of byte `offset` of each row. An address past the end of the
-// weights is harmless: a prefetch never faults.
+// Asks for the line PREFETCH_BYTES ahead of byte `offset` of each row. An address past the end of
+// the weights is harmless: a prefetch never faults.
 ATTR_INLINE void prefetch_rows(lanes w, size_t offset)
 {
     uintptr_t ahead = (uintptr_t)w.p + offset + PREFETCH_BYTES;
@@ -188,7 +188,8 @@ ATTR_INLINE void all_tokens(const format *f, const void *panel0, const void *pan
                             int64_t n_blocks, act_view x, float *y0, float *y1, size_t y_stride)
 {
     while (x.t < x.width) {
-        int64_t rest = x.width - x.t, n = rest >= TOKENS ? TOKENS : rest >= 4 ? 4 : rest >= 2 ? 2 : 1;
+        int64_t rest = x.width - x.t;
+        int64_t n = rest >= TOKENS ? TOKENS : rest >= 4 ? 4 : rest >= 2 ? 2 : 1;
         float *out0 = y0 + (size_t)x.t * y_stride, *out1 = y1 + (size_t)x.t * y_stride;
         switch (n) {
         case TOKENS: f->tile(TOKENS, panel0, panel1, n_blocks, x, out0, out1, y_stride); break;

@@ -1,5 +1,6 @@
 // The functions of tmpl/ for CPU_AVX512.
-#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || !defined(__AVX512VL__)
+#if !defined(__AVX512F__) || !defined(__AVX512BW__) || !defined(__AVX512DQ__) || \
+    !defined(__AVX512VL__)
 #error "compile with the flags of cmake/kern_flags.cmake"
 #endif
 
