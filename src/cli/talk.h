@@ -46,7 +46,7 @@ void talk_print_stats(talk *t);
 void talk_print_json(talk *t, const char *prompt_source);
 const char *talk_finish_name(generate_finish f);
 
-// A conversation on the terminal; see chat.c.
+// A conversation on the terminal; see interactive.c.
 hearth_status chat_run(talk *t, hearth_err *err);
 
 // --- line editing -------------------------------------------------------------------------------
