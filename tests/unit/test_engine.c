@@ -480,43 +480,64 @@ static void check_no_zombie(void)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); // no child at all is left
 }
 
-static void check_killed(const char *behaviour, const char *expected)
+// Starts an engine whose child writes its process id into a file.
+static engine *open_known(pid_t *pid)
 {
-    set_child(behaviour);
+    char how[64] = "pid:/tmp/hearth-test-XXXXXX", *path = how + 4, text[32] = "";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    set_child(how);
     engine *e = open_engine(TINY, ENGINE_CHILD, NULL);
     set_child("");
-    engine_session s = open_session(e);
-    generate_options o = endless();
-    int32_t prompt = 1;
-    hearth_status status = HEARTH_OK;
-    hearth_err err = ERR_INIT;
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    unlink(path);
+    *pid = (pid_t)strtol(text, NULL, 10);
+    return e;
+}
+
+static void check_dead(engine *e, engine_session s, const hearth_err *first)
+{
     engine_event event;
-    for (int i = 0; status == HEARTH_OK && i < 100000; i++) {
-        status = engine_start(e, s, &prompt, 1, &o, &err);
-        for (int k = 0; status == HEARTH_OK && k < 400; k++)
-            status = engine_next(e, s, &event, &err);
-    }
-    assert_int_equal(status, HEARTH_E_CRASHED);
-    if (!strstr(err.msg, expected)) fail_msg("'%s' lacks '%s'", err.msg, expected);
-    check_no_zombie();
     hearth_err again = ERR_INIT;
+    buf json;
     assert_int_equal(engine_next(e, s, &event, &again), HEARTH_E_CRASHED);
-    assert_string_equal(again.msg, err.msg);
+    assert_string_equal(again.msg, first->msg);
     engine_cancel(e, s);
     engine_session_close(e, s);
     assert_int_equal(engine_session_open(e, &s, NULL), HEARTH_E_CRASHED);
-    buf json;
     buf_init(&json, MEM_TEST, 1 << 20);
     assert_int_equal(engine_describe(e, &json, NULL), HEARTH_E_CRASHED);
+}
+
+// The child gets a signal in the middle of a generation.
+static void check_killed(int signal_number, const char *expected)
+{
+    pid_t pid;
+    engine *e = open_known(&pid);
+    engine_session s = open_session(e);
+    generate_options o = endless();
+    int32_t first_token = 1;
+    hearth_status status = engine_start(e, s, &first_token, 1, &o, NULL);
+    hearth_err err = ERR_INIT;
+    engine_event event;
+    for (int i = 0; status == HEARTH_OK && i < 400; i++) {
+        if (i == 20) assert_int_equal(kill(pid, signal_number), 0);
+        status = engine_next(e, s, &event, &err);
+    }
+    assert_int_equal(status, HEARTH_E_CRASHED);
+    assert_string_equal(err.msg, expected);
+    check_no_zombie();
+    check_dead(e, s, &err);
     engine_close(e);
 }
 
 static void test_child_dies(void **state)
 {
     (void)state;
-    check_killed("kill", "engine process ended: signal 9 (Killed)");
-    check_killed("segv", "engine process ended: signal 11 (Segmentation fault)");
-    check_killed("exit", "engine process ended: exit status 3");
+    check_killed(SIGKILL, "engine process ended: signal 9 (Killed)");
+    check_killed(SIGSEGV, "engine process ended: signal 11 (Segmentation fault)");
+    check_killed(SIGUSR1, "engine process ended: exit status 3");
 }
 
 static void test_child_lies(void **state)
@@ -553,14 +574,21 @@ static void test_closed_parent(void **state)
 
 // --- the child's side ---------------------------------------------------------------------------
 
-static void die_soon(void *ctx)
+static void exit_with_3(int signal_number)
 {
-    const char *how = ctx;
-    os_sleep_ns(100000000);
-    if (strcmp(how, "kill") == 0) raise(SIGKILL);
-    if (strcmp(how, "exit") == 0) _exit(3);
-    signal(SIGSEGV, SIG_DFL);
-    raise(SIGSEGV);
+    (void)signal_number;
+    _exit(3);
+}
+
+static int run_known(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f) return 1;
+    fprintf(f, "%ld\n", (long)getpid());
+    fclose(f);
+    signal(SIGSEGV, SIG_DFL); // sanitizers have a handler that exits
+    signal(SIGUSR1, exit_with_3);
+    return engine_role_main();
 }
 
 // Answers with bytes that begin more or less like a message. Odd seeds send whole messages and
@@ -592,9 +620,8 @@ static int run_liar(unsigned seed)
 static int run_child(void)
 {
     const char *how = os_env("HEARTH_TEST_CHILD");
-    os_thread *t = NULL;
     if (how && strncmp(how, "lie", 3) == 0) return run_liar((unsigned)strtoul(how + 3, NULL, 10));
-    if (how && *how) os_thread_start(die_soon, (void *)(uintptr_t)how, &t, NULL);
+    if (how && strncmp(how, "pid:", 4) == 0) return run_known(how + 4);
     return engine_role_main();
 }
 
