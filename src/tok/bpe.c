@@ -59,11 +59,9 @@ static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
     HEARTH_TRY(gguf_get_str(g, "tokenizer.ggml.pre", &pre, &found, err));
     t->bpe->split = split_find(pre);
     if (!t->bpe->split) {
-        char known[256];
-        split_list(known, sizeof known);
         return err_fail(err, HEARTH_E_UNSUPPORTED,
-                        "'tokenizer.ggml.pre': '%.*s' is not supported, only %s", STR_ARG(pre),
-                        known);
+                        "'tokenizer.ggml.pre': '%.*s' is none of the %zu supported splits",
+                        STR_ARG(pre), split_count());
     }
     t->name = t->bpe->split->name;
     if (!gguf_find(g, "tokenizer.ggml.add_bos_token")) t->special.add_bos = t->bpe->split->add_bos;
@@ -219,9 +217,10 @@ static hearth_status encode_bpe(const tok *t, tok_piece piece, tok_ids *out, hea
     scratch s = {0};
     size_t run_start = out->n;
     buf_init(&s.spelling, MEM_TOKENIZER, 2 * LIMIT_TOKEN_BYTES);
+    split_cursor cursor = {0};
     hearth_status status = HEARTH_OK;
     for (size_t at = 0; at < piece.text.n && status == HEARTH_OK;) {
-        size_t end = t->bpe->split->next(piece.text, at);
+        size_t end = split_next(t->bpe->split, &cursor, piece.text, at);
         ASSERT(end > at && end <= piece.text.n);
         str w = {piece.text.p + at, end - at};
         status = encode_word(t, w, &s, run_start, out, err);

@@ -1,21 +1,31 @@
 // How byte-level BPE cuts text into words before merging, by the name in tokenizer.ggml.pre.
 //
-// A split is a function from a position to the end of the word that begins there; it needs no state
-// from earlier words. A new one is a function in split.c and a row of its table.
+// A split is a list of passes, each a published pattern written as a matcher; a pass cuts the
+// pieces that the one before left, into what its pattern matches and what lies between. A new split
+// is a row in split.c and, if its patterns are new, matchers in split_match.c.
 #ifndef HEARTH_TOK_SPLIT_H
 #define HEARTH_TOK_SPLIT_H
 
 #include "base/str.h"
 
+enum { SPLIT_PASSES = 6 };
+// The end of the match that begins at `at` < s.n, `at` when there is none. Must fail in constant
+// time: it is tried at every position between two matches.
+typedef size_t (*split_match)(str s, size_t at);
+
 typedef struct word_split {
-    const char *pre;  // value of tokenizer.ggml.pre
-    const char *name; // of the tokenizer, "gpt2/" and the split; aliases share it
-    size_t (*next)(str text, size_t at); // at < text.n; result in (at, text.n]
+    const char *name; // of the tokenizer: "gpt2/" and the split; aliases share it
+    split_match pass[SPLIT_PASSES]; // NULL behind the last
     bool whole_word_first; // a word that is a token is not put together by merges
     bool add_bos;          // when the file is silent
 } word_split;
 
 const word_split *split_find(str pre); // NULL: not supported
-void split_list(char *out, size_t cap); // the supported names, for a message
+size_t split_count(void);              // names that split_find() knows
+
+// Where the pieces of each pass end; {0} at the beginning of a text.
+typedef struct split_cursor { size_t end[SPLIT_PASSES]; } split_cursor;
+// The end of the word that begins at `at`, which is 0 or where the last word ended; at < text.n.
+size_t split_next(const word_split *split, split_cursor *c, str text, size_t at);
 
 #endif

@@ -1,7 +1,7 @@
 // Tokenizers of GGUF files: text to token ids and back.
 //
-// Kinds: SentencePiece BPE ("llama") and byte-level BPE ("gpt2") with the splits of gpt-2,
-// llama-bpe, qwen2 and "default"; others are refused by name. Immutable after tok_open(), safe
+// Kinds: SentencePiece BPE ("llama") and byte-level BPE ("gpt2") with the splits of split.c; others
+// are refused by name. Immutable after tok_open(), safe
 // from any thread. Text is bytes: what is not UTF-8 is encoded too (byte tokens) and comes back as
 // it was.
 #ifndef HEARTH_TOK_TOK_H

@@ -1,5 +1,6 @@
 // Splits and ids against other tokenizers on random strings: golden/tok/texts.vec, whose generator
 // stands beside it and describes the format. `test_tok_golden FILE` takes a larger file instead.
+// The splits of fewer models are in golden/tok/splits.vec, with shorter hashes.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,19 +37,22 @@ static uint32_t hash_number(uint32_t h, uint32_t number)
     return h;
 }
 
+// `expected`: the upper bits of the hash, at most 24.
 static bool equals_base64(uint32_t h, str expected)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[4];
+    assert_true(expected.n <= 4);
     for (int i = 0; i < 4; i++) text[i] = digits[h >> (26 - 6 * i) & 63];
-    return str_eq((str){text, 4}, expected);
+    return str_eq((str){text, expected.n}, expected);
 }
 
 static uint32_t hash_words(const word_split *split, str text)
 {
     uint32_t h = 0x811C9DC5u;
+    split_cursor cursor = {0};
     for (size_t at = 0, end; at < text.n; at = end) {
-        end = split->next(text, at);
+        end = split_next(split, &cursor, text, at);
         assert_true(end > at && end <= text.n);
         h = hash_number(h, (uint32_t)(end - at));
     }
@@ -72,16 +76,18 @@ typedef struct rows {
     buf text;
 } rows;
 
-static void open_rows(rows *r)
+static void open_file(rows *r, const char *name, const char *instead)
 {
     char path[512];
     size_t n = 0;
-    test_source_path("golden/tok/texts.vec", path, sizeof path);
-    r->bytes = test_read_file(vector_file ? vector_file : path, &n);
+    test_source_path(name, path, sizeof path);
+    r->bytes = test_read_file(instead ? instead : path, &n);
     assert_non_null(r->bytes);
     r->rest = (str){(const char *)r->bytes, n};
     buf_init(&r->text, MEM_TEST, 1 << 20);
 }
+
+static void open_rows(rows *r) { open_file(r, "golden/tok/texts.vec", vector_file); }
 
 static void close_rows(rows *r)
 {
@@ -111,6 +117,36 @@ static void test_split_gpt2(void **state) { (void)state; check_split("gpt-2", 0)
 static void test_split_llama(void **state) { (void)state; check_split("llama-bpe", 1); }
 static void test_split_qwen2(void **state) { (void)state; check_split("qwen2", 2); }
 static void test_split_default(void **state) { (void)state; check_split("default", 3); }
+
+static void check_column(str lines, str name, size_t column, buf *text)
+{
+    const word_split *split = split_find(name);
+    assert_non_null(split);
+    int n = 0, wrong = 0;
+    for (; lines.n; n++) {
+        str line = str_cut(&lines, '\n');
+        unescape(str_cut(&line, ' '), text);
+        assert_true(line.n >= 2 * column + 2);
+        str expected = {line.p + 2 * column, 2};
+        if (equals_base64(hash_words(split, buf_str(text)), expected)) continue;
+        if (wrong++ < 10) print_error("%.*s: line %d: %s\n", STR_ARG(name), n + 2, text->p);
+    }
+    print_message("%.*s: %d splits, %d differ\n", STR_ARG(name), n, wrong);
+    assert_true(n >= 1000);
+    assert_int_equal(wrong, 0);
+}
+
+static void test_other_splits(void **state)
+{
+    (void)state;
+    rows r;
+    open_file(&r, "golden/tok/splits.vec", NULL);
+    str names = str_cut(&r.rest, '\n');
+    size_t column = 0;
+    while (names.n) check_column(r.rest, str_cut(&names, ' '), column++, &r.text);
+    assert_true(column >= 20);
+    close_rows(&r);
+}
 
 // Encodes, compares the ids, decodes and compares the text.
 static bool check_text(const tok *t, str text, str expected, tok_ids *ids, buf *back)
@@ -175,6 +211,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_gpt2),  cmocka_unit_test(test_split_llama),
         cmocka_unit_test(test_split_qwen2), cmocka_unit_test(test_split_default),
+        cmocka_unit_test(test_other_splits),
         cmocka_unit_test(test_ids_gpt_2),   cmocka_unit_test(test_ids_llama),
         cmocka_unit_test(test_ids_spm),     cmocka_unit_test(test_ids_phi_3),
     };

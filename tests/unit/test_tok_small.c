@@ -388,8 +388,8 @@ static void check_refused(hearth_status status, const char *message)
 static void test_refused(void **state)
 {
     (void)state;
-    test_vocab_bpe(&vocab, "tekken");
-    check_refused(HEARTH_E_UNSUPPORTED, "'tekken' is not supported, only default, gpt-2");
+    test_vocab_bpe(&vocab, "kimi-k2");
+    check_refused(HEARTH_E_UNSUPPORTED, "'kimi-k2' is none of the ");
     vocab.model = "bert";
     check_refused(HEARTH_E_UNSUPPORTED, "'bert' is not supported, only llama, gpt2");
     test_vocab_bpe(&vocab, NULL);

@@ -158,4 +158,5 @@ def main():
         sys.stdout.buffer.write(escape(raw) + b" " + " ".join(row).encode() + b"\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+// See glyph.h.
+#include "tok/glyph.h"
+
+static uint32_t classify(uint32_t cp)
+{
+    if (cp == UTF8_BAD) return SET_OF(UC_CN);
+    return unicode_is_space(cp) ? SET_SPACE : SET_OF(unicode_get_category(cp));
+}
+
+glyph glyph_at(str s, size_t at)
+{
+    glyph g = {0};
+    if (at >= s.n) return g;
+    g.n = utf8_decode(s.p + at, s.n - at, &g.cp);
+    g.set = classify(g.cp);
+    return g;
+}
+
+size_t glyph_skip(str s, size_t at, uint32_t set)
+{
+    for (glyph g; (g = glyph_at(s, at)).set & set;) at += g.n;
+    return at;
+}
+
+size_t glyph_skip_some(str s, size_t at, uint32_t set, int most)
+{
+    glyph g;
+    for (int i = 0; i < most && (g = glyph_at(s, at)).set & set; i++) at += g.n;
+    return at;
+}
