@@ -8,7 +8,7 @@
 #include "defs/limits.h"
 #include "tok/tok_int.h"
 
-static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe};
+static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {
@@ -158,8 +158,8 @@ static hearth_status encode_all(const tok *t, str text, tok_options o, tok_ids *
     const tok_special *s = &t->special;
     if (o.add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(ids_push(out, s->bos, err));
     HEARTH_TRY(encode_text(t, text, o.parse_special, out, err));
-    if (o.add_special && s->add_eos && s->eos != TOK_NONE) return ids_push(out, s->eos, err);
-    return HEARTH_OK;
+    int32_t end = t->add_sep ? s->sep : s->add_eos ? s->eos : TOK_NONE;
+    return o.add_special && end != TOK_NONE ? ids_push(out, end, err) : HEARTH_OK;
 }
 
 hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err)

@@ -1,9 +1,9 @@
 // Tokenizers of GGUF files: text to token ids and back.
 //
-// Kinds: SentencePiece BPE ("llama") and byte-level BPE ("gpt2") with the splits of split.c; others
-// are refused by name. Immutable after tok_open(), safe
-// from any thread. Text is bytes: what is not UTF-8 is encoded too (byte tokens) and comes back as
-// it was.
+// Kinds: SentencePiece BPE ("llama"), byte-level BPE ("gpt2") with the splits of split.c, and
+// WordPiece ("bert"); others are refused by name. Immutable after tok_open(), safe from any thread.
+// Text is bytes: what is not UTF-8 is encoded too (byte tokens) and comes back as it was; only
+// kinds that normalise text (WordPiece) drop it.
 #ifndef HEARTH_TOK_TOK_H
 #define HEARTH_TOK_TOK_H
 
@@ -39,8 +39,8 @@ typedef struct tok_ids { int32_t *id; size_t n, cap; } tok_ids; // grown with me
 void tok_ids_release(tok_ids *ids);
 
 // Appends the ids of `text`. parse_special: control tokens spelled in the text become their ids
-// (otherwise they are ordinary text; user-defined tokens are always matched). add_bos/add_eos: put
-// them if the file says so (add_special = true adds both as the file asks).
+// (otherwise they are ordinary text; user-defined tokens are always matched). add_special: begin
+// and end tokens are put if the file asks for them; WordPiece ends with sep.
 typedef struct tok_options { bool add_special, parse_special; } tok_options;
 hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err);
 

@@ -43,6 +43,9 @@ struct tok {
     bool remove_extra_spaces;
     bool breaks_at_space;  // "llama": no token holds U+2581 after another character
     bpe_data *bpe;         // "gpt2"
+    bool add_sep;          // the end of a text is the separator: "bert"
+    bool lowers, strips_accents; // "bert"
+    bool joins_by_mark;    // "bert": "##" in front of what continues a word
 };
 
 enum { ATTR_MASK = 0x7F, ATTR_END = 0x80 };
@@ -58,7 +61,7 @@ struct tok_kind {
     hearth_status (*encode)(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err);
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
 };
-extern const tok_kind tok_kind_spm, tok_kind_bpe;
+extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);

@@ -90,6 +90,7 @@ static hearth_status read_specials(tok *t, const gguf *g, hearth_err *err)
 {
     tok_special *s = &t->special;
     const struct { const char *key; int32_t *id; } ids[] = {
+        {"tokenizer.ggml.cls_token_id", &s->bos}, // what begins a text for BERT
         {"tokenizer.ggml.bos_token_id", &s->bos},
         {"tokenizer.ggml.eos_token_id", &s->eos},
         {"tokenizer.ggml.eot_token_id", &s->eot},

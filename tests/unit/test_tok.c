@@ -103,6 +103,7 @@ static void test_vectors_mpt(void **state) { check_vectors(state, "mpt"); }
 static void test_vectors_llama_bpe(void **state) { check_vectors(state, "llama-bpe"); }
 static void test_vectors_starcoder(void **state) { check_vectors(state, "starcoder"); }
 static void test_vectors_deepseek(void **state) { check_vectors(state, "deepseek-llm"); }
+static void test_vectors_bert_bge(void **state) { check_vectors(state, "bert-bge"); }
 
 static void check_ids(const tok *t, str text, tok_options o, const int32_t *expected, size_t n)
 {
@@ -112,30 +113,6 @@ static void check_ids(const tok *t, str text, tok_options o, const int32_t *expe
     assert_int_equal(ids.n, n);
     assert_memory_equal(ids.id, expected, n * sizeof *expected);
     tok_ids_release(&ids);
-}
-
-// Tokenizers that are not supported are refused by the name that the file gives.
-static void check_refused(const char *file, const char *name)
-{
-    char path[512];
-    size_t n = 0;
-    hearth_err err = ERR_INIT;
-    gguf *g;
-    tok *t;
-    if (!test_data_path(file, path, sizeof path)) skip();
-    unsigned char *bytes = test_read_file(path, &n);
-    gguf_bytes part = {file, bytes, n};
-    assert_int_equal(gguf_open(&part, 1, &g, &err), HEARTH_OK);
-    assert_int_equal(tok_open(g, &t, &err), HEARTH_E_UNSUPPORTED);
-    assert_non_null(strstr(err.msg, name));
-    gguf_close(g);
-    free(bytes);
-}
-
-static void test_refused(void **state)
-{
-    (void)state;
-    check_refused("tokenizers/bert-bge.gguf", "'bert'");
 }
 
 // The ids that llama2.c prints for this model's usual prompt.
@@ -164,7 +141,7 @@ int main(void)
         cmocka_unit_test(test_vectors_llama_bpe),
         cmocka_unit_test(test_vectors_starcoder),
         cmocka_unit_test(test_vectors_deepseek),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_vectors_bert_bge),
         cmocka_unit_test(test_stories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

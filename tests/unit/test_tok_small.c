@@ -390,8 +390,8 @@ static void test_refused(void **state)
     (void)state;
     test_vocab_bpe(&vocab, "kimi-k2");
     check_refused(HEARTH_E_UNSUPPORTED, "'kimi-k2' is none of the ");
-    vocab.model = "bert";
-    check_refused(HEARTH_E_UNSUPPORTED, "'bert' is not supported, only llama, gpt2");
+    vocab.model = "plamo2";
+    check_refused(HEARTH_E_UNSUPPORTED, "'plamo2' is not supported, only llama, gpt2");
     test_vocab_bpe(&vocab, NULL);
     vocab.merge[1] = STR("h x");
     check_refused(HEARTH_E_FORMAT, "merge 1: 'hx' is not in the vocabulary");
