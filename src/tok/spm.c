@@ -59,7 +59,7 @@ static hearth_status read_scores(tok *t, const gguf *g, hearth_err *err)
     return HEARTH_OK;
 }
 
-static hearth_status find_bytes(tok *t, hearth_err *err)
+hearth_status spm_find_bytes(tok *t, hearth_err *err)
 {
     for (int32_t i = 0; i < t->n; i++) {
         tok_attr attr = attr_of(t, i);
@@ -83,7 +83,7 @@ static bool has_inner_mark(str s)
     return str_find(s, SPACE_MARK, front) != SIZE_MAX;
 }
 
-static bool check_breaks(const tok *t)
+bool spm_breaks_at_space(const tok *t)
 {
     for (int32_t i = 0; i < t->n; i++) {
         if (vocab_is_word(t, i) && has_inner_mark(t->text[i])) return false;
@@ -95,8 +95,8 @@ static hearth_status open_spm(tok *t, const gguf *g, hearth_err *err)
 {
     t->name = "llama";
     HEARTH_TRY(read_scores(t, g, err));
-    HEARTH_TRY(find_bytes(t, err));
-    t->breaks_at_space = check_breaks(t);
+    HEARTH_TRY(spm_find_bytes(t, err));
+    t->breaks_at_space = spm_breaks_at_space(t);
     return vocab_index(t, err);
 }
 
@@ -117,8 +117,7 @@ static void escape_spaces(const tok *t, tok_piece piece, buf *out)
     }
 }
 
-// The end of the word that starts at `at`: before the next mark that follows something else.
-static size_t find_word_end(const tok *t, str s, size_t at)
+size_t spm_find_word_end(const tok *t, str s, size_t at)
 {
     if (!t->breaks_at_space) return s.n;
     while (str_starts((str){s.p + at, s.n - at}, SPACE_MARK)) at += SPACE_MARK.n;
@@ -195,7 +194,7 @@ static hearth_status encode_spm(const tok *t, tok_piece piece, tok_ids *out, hea
     if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", piece.text.n);
     str s = buf_str(&escaped);
     for (size_t at = 0; at < s.n && status == HEARTH_OK;) {
-        size_t end = find_word_end(t, s, at);
+        size_t end = spm_find_word_end(t, s, at);
         word w = {t, {s.p + at, end - at}};
         status = encode_word(&w, &m, run_start, out, err);
         at = end;
@@ -205,7 +204,7 @@ static hearth_status encode_spm(const tok *t, tok_piece piece, tok_ids *out, hea
     return status;
 }
 
-static hearth_status decode_spm(const tok *t, int32_t id, bool first, buf *out)
+hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out)
 {
     str s = t->text[id];
     if (attr_of(t, id) == TOK_BYTE) return buf_append_char(out, (char)parse_byte(s));
@@ -227,5 +226,5 @@ const tok_kind tok_kind_spm = {
                  .fim_mid = TOK_NONE, .add_bos = true, .add_space_prefix = true},
     .open = open_spm,
     .encode = encode_spm,
-    .decode = decode_spm,
+    .decode = spm_decode,
 };

@@ -8,7 +8,8 @@
 #include "defs/limits.h"
 #include "tok/tok_int.h"
 
-static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece};
+static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece,
+                                       &tok_kind_unigram};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {

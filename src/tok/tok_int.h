@@ -10,22 +10,11 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "tok/tok.h"
+#include "tok/trie.h"
 
 typedef struct tok_kind tok_kind;
 typedef struct bpe_data bpe_data;   // bpe.c
-
-// Special tokens as a trie over bytes: a node's children are a chain of siblings.
-typedef struct trie_node {
-    uint32_t child, sibling; // node numbers, 0 is none (the root is nobody's child)
-    int32_t id;              // the token that ends here or TOK_NONE
-    uint8_t byte;
-} trie_node;
-
-typedef struct special_trie {
-    trie_node *node;      // [n], node 0 is the root
-    size_t n;
-    uint32_t first[256];  // children of the root by byte
-} special_trie;
+typedef struct unigram_data unigram_data; // unigram.c
 
 struct tok {
     arena mem;             // all arrays below
@@ -39,10 +28,11 @@ struct tok {
     int32_t byte_id[256];  // token that stands for one byte, or TOK_NONE
     map words;             // spelling -> id, all tokens
     size_t word_bytes_max; // longest spelling that vocab_find_word() can find
-    special_trie trie;
+    byte_trie trie;        // special tokens, see special.c
     bool remove_extra_spaces;
-    bool breaks_at_space;  // "llama": no token holds U+2581 after another character
+    bool breaks_at_space;  // "llama", "t5": no token holds U+2581 after another character
     bpe_data *bpe;         // "gpt2"
+    unigram_data *unigram; // "t5"
     bool add_sep;          // the end of a text is the separator: "bert"
     bool lowers, strips_accents; // "bert"
     bool joins_by_mark;    // "bert": "##" in front of what continues a word
@@ -61,7 +51,7 @@ struct tok_kind {
     hearth_status (*encode)(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err);
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
 };
-extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece;
+extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);
@@ -72,6 +62,14 @@ int32_t vocab_find_word(const tok *t, str text); // TOK_NONE when there is none
 // An array of `n` items under `key`; NULL in *out when the file has none.
 hearth_status vocab_find_array(const gguf *g, const char *key, int64_t n, const gguf_kv **out,
                                hearth_err *err);
+
+// --- spm.c: what both kinds of SentencePiece share ----------------------------------------------
+// Marks "<0x0A>" as byte tokens and fills t->byte_id.
+hearth_status spm_find_bytes(tok *t, hearth_err *err);
+bool spm_breaks_at_space(const tok *t); // see breaks_at_space
+// The end of the word that starts at `at`: before the next mark that follows something else.
+size_t spm_find_word_end(const tok *t, str s, size_t at);
+hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out);
 
 // --- ends.c: tokens that end a generation -------------------------------------------------------
 void ends_mark(tok *t);

@@ -37,6 +37,14 @@ static void add_specials(test_vocab *v)
     test_vocab_add(v, "<pad>", 0, TOK_UNUSED);
 }
 
+static void add_hex_bytes(test_vocab *v, const char *format, int32_t type)
+{
+    for (int i = 0; i < 256; i++) {
+        snprintf(v->bytes[i], sizeof v->bytes[i], format, (unsigned)i);
+        test_vocab_add(v, v->bytes[i], 0, type);
+    }
+}
+
 void test_vocab_spm(test_vocab *v)
 {
     static const char *const words[] = {
@@ -46,10 +54,7 @@ void test_vocab_spm(test_vocab *v)
     test_vocab_add(v, "<unk>", 0, TOK_UNKNOWN);
     test_vocab_add(v, "<s>", 0, TOK_CONTROL);
     test_vocab_add(v, "</s>", 0, TOK_CONTROL);
-    for (int i = 0; i < 256; i++) {
-        snprintf(v->bytes[i], sizeof v->bytes[i], "<0x%02X>", (unsigned)i);
-        test_vocab_add(v, v->bytes[i], 0, TOK_BYTE);
-    }
+    add_hex_bytes(v, "<0x%02X>", TOK_BYTE);
     add_words(v, words, COUNTOF(words));
     add_specials(v);
 }
@@ -74,6 +79,46 @@ void test_vocab_bpe(test_vocab *v, const char *pre)
     add_specials(v);
 }
 
+void test_vocab_t5(test_vocab *v, bool bytes)
+{
+    static const struct { const char *text; float score; } words[] = {
+        {"\u2581", -2}, {"h", -5}, {"e", -5}, {"l", -5}, {"o", -5}, {"ll", -6}, {"he", -7},
+        {"llo", -7.5f}, {"\u2581he", -8}, {"hello", -9}, {"\u2581hello", -9.5f}, {"\u00e9", -6}};
+    *v = (test_vocab){.model = "t5", .bos = -1, .eos = 1, .unk = 2};
+    test_vocab_add(v, "<pad>", 0, TOK_CONTROL);
+    test_vocab_add(v, "</s>", 0, TOK_CONTROL);
+    test_vocab_add(v, "<unk>", 0, TOK_UNKNOWN);
+    if (bytes) add_hex_bytes(v, "<0x%02X>", TOK_BYTE);
+    for (size_t i = 0; i < COUNTOF(words); i++) {
+        test_vocab_add(v, words[i].text, words[i].score, TOK_NORMAL);
+    }
+    add_specials(v);
+}
+
+void test_vocab_bert(test_vocab *v)
+{
+    static const char *const words[] = {"\u2581hello", "\u2581he", "llo", "l", "o", "e", "h",
+                                        "\u2581h", "\u2581world", "\u2581!", "\u2581\u4e16", "s"};
+    *v = (test_vocab){.model = "bert", .bos = 2, .eos = -1, .unk = 1, .sep = 3};
+    test_vocab_add(v, "[PAD]", 0, TOK_CONTROL);
+    test_vocab_add(v, "[UNK]", 0, TOK_UNKNOWN);
+    test_vocab_add(v, "[CLS]", 0, TOK_CONTROL);
+    test_vocab_add(v, "[SEP]", 0, TOK_CONTROL);
+    add_words(v, words, COUNTOF(words));
+    add_specials(v);
+}
+
+void test_vocab_rwkv(test_vocab *v)
+{
+    static const char *const words[] = {"he", "ll", "llo", "hello", " hello", "\\n\\n", "\\'s",
+                                        "\\xe4\\xb8\\x96", "\\t\\r\\\\"};
+    *v = (test_vocab){.model = "rwkv", .bos = -1, .eos = 0, .unk = -1};
+    test_vocab_add(v, "<|rwkv_tokenizer_end_of_text|>", 0, TOK_CONTROL);
+    add_hex_bytes(v, "\\x%02x", TOK_NORMAL);
+    add_words(v, words, COUNTOF(words));
+    add_specials(v);
+}
+
 static hearth_status append(void *ctx, const void *p, size_t n, hearth_err *err)
 {
     (void)err;
@@ -92,15 +137,22 @@ static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
     if (v->pre) HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.pre", str_from(v->pre), NULL));
     HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.tokens", v->text, n, NULL));
     HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, v->type, n, NULL));
-    if (str_eq_z(str_from(v->model), "llama")) {
+    str model = str_from(v->model);
+    if (str_eq_z(model, "llama") || str_eq_z(model, "t5")) {
         HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, v->score, n, NULL));
-    } else {
+    }
+    if (str_eq_z(model, "gpt2") || str_eq_z(model, "gemma4")) {
         HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.merges", v->merge,
                                         (uint64_t)v->n_merges, NULL));
+    }
+    if (v->charsmap.n) {
+        HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8,
+                                    v->charsmap.p, v->charsmap.n, NULL));
     }
     HEARTH_TRY(write_id(w, "tokenizer.ggml.bos_token_id", v->bos));
     HEARTH_TRY(write_id(w, "tokenizer.ggml.eos_token_id", v->eos));
     HEARTH_TRY(write_id(w, "tokenizer.ggml.unknown_token_id", v->unk));
+    HEARTH_TRY(write_id(w, "tokenizer.ggml.seperator_token_id", v->sep > 0 ? v->sep : -1));
     HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_eos_token", v->add_eos, NULL));
     if (v->no_space_prefix) {
         HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_space_prefix", false, NULL));

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-enum { TEST_VOCAB_MAX = 400 };
+enum { TEST_VOCAB_MAX = 1000 };
 
 typedef struct test_vocab {
     const char *model, *pre;   // pre may be NULL
@@ -13,7 +13,9 @@ typedef struct test_vocab {
     float score[TEST_VOCAB_MAX];
     int32_t type[TEST_VOCAB_MAX];
     str merge[32];
+    str charsmap;              // not written when empty
     int bos, eos, unk;         // -1: not written
+    int sep;                   // 0: not written
     bool add_eos, no_space_prefix, remove_extra_spaces;
     char bytes[256][8];        // room for the spelling of byte tokens
 } test_vocab;
@@ -22,6 +24,12 @@ typedef struct test_vocab {
 void test_vocab_spm(test_vocab *v);
 // 256 byte tokens, then words and merges around "hello".
 void test_vocab_bpe(test_vocab *v, const char *pre);
+// <pad> </s> <unk>, words around "hello" with scores; 256 byte tokens if `bytes`.
+void test_vocab_t5(test_vocab *v, bool bytes);
+// [PAD] [UNK] [CLS] [SEP], words around "hello".
+void test_vocab_bert(test_vocab *v);
+// 256 bytes as escapes, words around "hello".
+void test_vocab_rwkv(test_vocab *v);
 int test_vocab_add(test_vocab *v, const char *text, float score, int32_t type); // its id
 int test_vocab_find(const test_vocab *v, const char *text);                     // -1: absent
 // Writes the file; true on success. `out` must be initialised.

@@ -1,6 +1,6 @@
 // Splits and ids against other tokenizers on random strings: golden/tok/texts.vec, whose generator
-// stands beside it and describes the format. `test_tok_golden FILE [IDS]` takes a
-// larger file instead, and one of ids like bert.vec.
+// stands beside it and describes the format. `test_tok_golden FILE [IDS [MODELS]]`
+// takes a larger file instead, one of ids like bert.vec, and models like unigram_*.txt.
 // The splits of fewer models are in golden/tok/splits.vec, with shorter hashes.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,12 +12,13 @@
 #include <cmocka.h>
 
 #include "support/test_data.h"
+#include "support/vocab_file.h"
 #include "tok/split.h"
 #include "tok/tok.h"
 
-static const char *vector_file, *second_file;
+static const char *vector_file, *second_file, *second_model[2];
 
-static int hex_value(char c) { return c <= '9' ? c - '0' : c - 'A' + 10; }
+static int hex_value(char c) { return c <= '9' ? c - '0' : (c & ~32) - 'A' + 10; }
 
 static void unescape(str s, buf *out)
 {
@@ -157,21 +158,25 @@ typedef struct model {
     buf back;
 } model;
 
-static bool open_model(const char *name, bool in_tree, model *m)
+static void open_bytes(const char *name, const void *bytes, size_t n, model *m)
 {
-    char path[512];
-    size_t n = 0;
-    *m = (model){0};
-    if (in_tree) test_source_path(name, path, sizeof path);
-    else if (!test_data_path(name, path, sizeof path)) return false;
-    m->file = test_read_file(path, &n);
-    assert_non_null(m->file);
-    gguf_bytes part = {name, m->file, n};
+    gguf_bytes part = {name, bytes, n};
     hearth_err err = ERR_INIT;
     if (gguf_open(&part, 1, &m->g, &err) != HEARTH_OK || tok_open(m->g, &m->t, &err) != HEARTH_OK) {
         fail_msg("%s: %s", name, err.msg);
     }
     buf_init(&m->back, MEM_TEST, 1 << 20);
+}
+
+static bool open_model(const char *name, model *m)
+{
+    char path[512];
+    size_t n = 0;
+    *m = (model){0};
+    if (!test_data_path(name, path, sizeof path)) return false;
+    m->file = test_read_file(path, &n);
+    assert_non_null(m->file);
+    open_bytes(name, m->file, n, m);
     return true;
 }
 
@@ -211,7 +216,7 @@ static void check_back(model *m, str text)
 static void check_ids(const char *name, int column)
 {
     model m;
-    if (!open_model(name, false, &m)) skip();
+    if (!open_model(name, &m)) skip();
     rows r;
     str expected;
     int n = 0, wrong = 0;
@@ -234,15 +239,17 @@ static void test_ids_spm(void **state) { (void)state; check_ids("tokenizers/llam
 static void test_ids_phi_3(void **state) { (void)state; check_ids("tokenizers/phi-3.gguf", 7); }
 
 // The hashes of a model that does not give the text back stand in a file of their own.
-static void check_own_file(model *m, const char *vectors)
+static void check_own_file(model *m, const char *vectors, int column)
 {
     rows texts, hashes;
-    str unused;
+    str unused, line, expected = {0};
     int n = 0, wrong = 0;
     open_rows(&texts);
     open_file(&hashes, vectors, second_file);
     for (; next_row(&texts.rest, 0, &texts.text, &unused); n++) {
-        if (check_text(m, buf_str(&texts.text), str_cut(&hashes.rest, '\n'))) continue;
+        line = str_cut(&hashes.rest, '\n');
+        for (int i = 0; i <= column; i++) expected = str_cut(&line, ' ');
+        if (check_text(m, buf_str(&texts.text), expected)) continue;
         if (wrong++ < 10) print_error("%s: line %d: %s\n", vectors, n + 1, texts.text.p);
     }
     print_message("%s: %d texts, %d differ\n", vectors, n, wrong);
@@ -256,22 +263,77 @@ static void test_ids_bert(void **state)
 {
     (void)state;
     model m;
-    if (!open_model("tokenizers/bert-bge.gguf", false, &m)) skip();
-    check_own_file(&m, "golden/tok/bert.vec");
+    if (!open_model("tokenizers/bert-bge.gguf", &m)) skip();
+    check_own_file(&m, "golden/tok/bert.vec", 0);
     close_model(&m);
 }
+
+static test_vocab vocab;
+
+// A model as gen_unigram.py writes it.
+static void read_unigram(str in, buf *charsmap)
+{
+    int64_t number;
+    str head = str_cut(&in, '\n'), rules = str_cut(&in, '\n');
+    vocab = (test_vocab){.model = "t5", .bos = -1, .eos = -1};
+    vocab.no_space_prefix = str_eq_z(str_cut(&head, ' '), "0");
+    vocab.remove_extra_spaces = str_eq_z(str_cut(&head, ' '), "1");
+    assert_true(str_parse_i64(head, &number));
+    vocab.unk = (int)number;
+    for (size_t i = 0; i + 1 < rules.n; i += 2) {
+        int byte = hex_value(rules.p[i]) * 16 + hex_value(rules.p[i + 1]);
+        assert_int_equal(buf_append_char(charsmap, (char)byte), HEARTH_OK);
+    }
+    vocab.charsmap = buf_str(charsmap);
+    while (in.n) {
+        double score;
+        str line = str_cut(&in, '\n');
+        assert_true(str_parse_f64(str_cut(&line, ' '), &score));
+        assert_true(str_parse_i64(str_cut(&line, ' '), &number));
+        int at = test_vocab_add(&vocab, "", (float)score, (int32_t)number);
+        vocab.text[at] = line;
+    }
+}
+
+static void check_unigram(const char *name, int column)
+{
+    model m = {0};
+    rows r;
+    buf charsmap, file;
+    buf_init(&charsmap, MEM_TEST, 1 << 20);
+    buf_init(&file, MEM_TEST, 1 << 20);
+    open_file(&r, name, second_model[column]);
+    read_unigram(r.rest, &charsmap);
+    assert_true(test_vocab_write(&vocab, &file));
+    open_bytes(name, file.p, file.n, &m);
+    check_own_file(&m, "golden/tok/unigram.vec", column);
+    close_model(&m);
+    buf_release(&charsmap);
+    buf_release(&file);
+    close_rows(&r);
+}
+
+static void test_ids_unigram(void **state)
+{
+    (void)state;
+    check_unigram("golden/tok/unigram_unk.txt", 0);
+    check_unigram("golden/tok/unigram_bytes.txt", 1);
+}
+
 
 int main(int argc, char **argv)
 {
     if (argc > 1) vector_file = argv[1];
     if (argc > 2) second_file = argv[2];
+    if (argc > 3) second_model[0] = argv[3];
+    if (argc > 4) second_model[1] = argv[4];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_gpt2),  cmocka_unit_test(test_split_llama),
         cmocka_unit_test(test_split_qwen2), cmocka_unit_test(test_split_default),
         cmocka_unit_test(test_other_splits),
         cmocka_unit_test(test_ids_gpt_2),   cmocka_unit_test(test_ids_llama),
         cmocka_unit_test(test_ids_spm),     cmocka_unit_test(test_ids_phi_3),
-        cmocka_unit_test(test_ids_bert),
+        cmocka_unit_test(test_ids_bert),    cmocka_unit_test(test_ids_unigram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
