@@ -1,8 +1,8 @@
-// See dtype.h. Block sizes are facts of the file format; where this tree computes with a type,
-// blocks.h holds its struct and the assertions below tie the two together.
+// See dtype.h. Block sizes are facts of the file format: those of the structs in blocks.h and
+// blocks_iq.h.
 #include "kern/dtype.h"
 
-#include "kern/blocks.h"
+#include "kern/blocks_iq.h"
 
 #define PLAIN(text, bytes) {text, 1, bytes, false}
 #define QUANT(text, len, bytes) {text, len, bytes, true}
@@ -12,38 +12,38 @@ static const dtype_info infos[DTYPE_COUNT] = {
     [DTYPE_F32] = PLAIN("F32", 4),
     [DTYPE_F16] = PLAIN("F16", 2),
     [DTYPE_Q4_0] = QUANT("Q4_0", QK_32, sizeof(block_q4_0)),
-    [DTYPE_Q4_1] = QUANT("Q4_1", 32, 20),
-    [DTYPE_Q5_0] = QUANT("Q5_0", 32, 22),
-    [DTYPE_Q5_1] = QUANT("Q5_1", 32, 24),
+    [DTYPE_Q4_1] = QUANT("Q4_1", QK_32, sizeof(block_q4_1)),
+    [DTYPE_Q5_0] = QUANT("Q5_0", QK_32, sizeof(block_q5_0)),
+    [DTYPE_Q5_1] = QUANT("Q5_1", QK_32, sizeof(block_q5_1)),
     [DTYPE_Q8_0] = QUANT("Q8_0", QK_32, sizeof(block_q8_0)),
-    [DTYPE_Q8_1] = QUANT("Q8_1", 32, 36),
-    [DTYPE_Q2_K] = QUANT("Q2_K", 256, 84),
-    [DTYPE_Q3_K] = QUANT("Q3_K", 256, 110),
+    [DTYPE_Q8_1] = QUANT("Q8_1", QK_32, sizeof(block_q8_1)),
+    [DTYPE_Q2_K] = QUANT("Q2_K", QK_256, sizeof(block_q2_k)),
+    [DTYPE_Q3_K] = QUANT("Q3_K", QK_256, sizeof(block_q3_k)),
     [DTYPE_Q4_K] = QUANT("Q4_K", QK_256, sizeof(block_q4_k)),
-    [DTYPE_Q5_K] = QUANT("Q5_K", 256, 176),
+    [DTYPE_Q5_K] = QUANT("Q5_K", QK_256, sizeof(block_q5_k)),
     [DTYPE_Q6_K] = QUANT("Q6_K", QK_256, sizeof(block_q6_k)),
-    [DTYPE_Q8_K] = QUANT("Q8_K", 256, 292),
-    [DTYPE_IQ2_XXS] = QUANT("IQ2_XXS", 256, 66),
-    [DTYPE_IQ2_XS] = QUANT("IQ2_XS", 256, 74),
-    [DTYPE_IQ3_XXS] = QUANT("IQ3_XXS", 256, 98),
-    [DTYPE_IQ1_S] = QUANT("IQ1_S", 256, 50),
-    [DTYPE_IQ4_NL] = QUANT("IQ4_NL", 32, 18),
-    [DTYPE_IQ3_S] = QUANT("IQ3_S", 256, 110),
-    [DTYPE_IQ2_S] = QUANT("IQ2_S", 256, 82),
-    [DTYPE_IQ4_XS] = QUANT("IQ4_XS", 256, 136),
+    [DTYPE_Q8_K] = QUANT("Q8_K", QK_256, sizeof(block_q8_k)),
+    [DTYPE_IQ2_XXS] = QUANT("IQ2_XXS", QK_256, sizeof(block_iq2_xxs)),
+    [DTYPE_IQ2_XS] = QUANT("IQ2_XS", QK_256, sizeof(block_iq2_xs)),
+    [DTYPE_IQ3_XXS] = QUANT("IQ3_XXS", QK_256, sizeof(block_iq3_xxs)),
+    [DTYPE_IQ1_S] = QUANT("IQ1_S", QK_256, sizeof(block_iq1_s)),
+    [DTYPE_IQ4_NL] = QUANT("IQ4_NL", QK_32, sizeof(block_iq4_nl)),
+    [DTYPE_IQ3_S] = QUANT("IQ3_S", QK_256, sizeof(block_iq3_s)),
+    [DTYPE_IQ2_S] = QUANT("IQ2_S", QK_256, sizeof(block_iq2_s)),
+    [DTYPE_IQ4_XS] = QUANT("IQ4_XS", QK_256, sizeof(block_iq4_xs)),
     [DTYPE_I8] = PLAIN("I8", 1),
     [DTYPE_I16] = PLAIN("I16", 2),
     [DTYPE_I32] = PLAIN("I32", 4),
     [DTYPE_I64] = PLAIN("I64", 8),
     [DTYPE_F64] = PLAIN("F64", 8),
-    [DTYPE_IQ1_M] = QUANT("IQ1_M", 256, 56),
+    [DTYPE_IQ1_M] = QUANT("IQ1_M", QK_256, sizeof(block_iq1_m)),
     [DTYPE_BF16] = PLAIN("BF16", 2),
-    [DTYPE_TQ1_0] = QUANT("TQ1_0", 256, 54),
-    [DTYPE_TQ2_0] = QUANT("TQ2_0", 256, 66),
-    [DTYPE_MXFP4] = QUANT("MXFP4", 32, 17),
-    [DTYPE_NVFP4] = QUANT("NVFP4", 64, 36),
-    [DTYPE_Q1_0] = QUANT("Q1_0", 128, 18),
-    [DTYPE_Q2_0] = QUANT("Q2_0", 64, 18),
+    [DTYPE_TQ1_0] = QUANT("TQ1_0", QK_256, sizeof(block_tq1_0)),
+    [DTYPE_TQ2_0] = QUANT("TQ2_0", QK_256, sizeof(block_tq2_0)),
+    [DTYPE_MXFP4] = QUANT("MXFP4", QK_32, sizeof(block_mxfp4)),
+    [DTYPE_NVFP4] = QUANT("NVFP4", QK_64, sizeof(block_nvfp4)),
+    [DTYPE_Q1_0] = QUANT("Q1_0", QK_128, sizeof(block_q1_0)),
+    [DTYPE_Q2_0] = QUANT("Q2_0", QK_64, sizeof(block_q2_0)),
 };
 
 // Ids that files in the field carry and that this format never had or no longer has.

@@ -7,6 +7,7 @@ static void fill_reference(kern *k)
     kern_fill_ref_dequant(k);
     kern_fill_ref_act(k);
     kern_fill_ref_matmul(k);
+    kern_fill_ref_decoded(k);
     kern_fill_ref_vec(k);
     kern_fill_ref_attn(k);
 }
@@ -17,9 +18,11 @@ static void fill_native(kern *k, unsigned cpu)
     if (!(cpu & CPU_AVX2)) return;
     kern_fill_vec_avx2(k);
     kern_fill_quant_avx2(k);
+    kern_fill_decoded_avx2(k);
     k->cpu |= CPU_AVX2;
     if (!(cpu & CPU_AVX512)) return;
     kern_fill_vec_avx512(k);
+    kern_fill_decoded_avx512(k);
     k->cpu |= CPU_AVX512;
     if (!(cpu & CPU_AVX512_VNNI)) return;
     kern_fill_quant32_vnni(k);
@@ -33,6 +36,7 @@ static void fill_native(kern *k, unsigned cpu)
     kern_fill_vec_neon(k);
     kern_fill_act_neon(k);
     kern_fill_quant_neon(k);
+    kern_fill_decoded_neon(k);
     k->cpu |= CPU_NEON;
     if (!(cpu & CPU_DOTPROD)) return;
     kern_fill_quant_dotprod(k);
@@ -64,16 +68,15 @@ act_kind kern_act_kind(dtype weights)
     }
 }
 
+// Integers and doubles come as tables and scalars; no published model has matrices of them.
 bool kern_can_matmul(dtype t)
 {
     switch (t) {
-    case DTYPE_F32:
-    case DTYPE_F16:
-    case DTYPE_BF16:
-    case DTYPE_Q4_0:
-    case DTYPE_Q8_0:
-    case DTYPE_Q4_K:
-    case DTYPE_Q6_K: return true;
-    default: return false;
+    case DTYPE_I8:
+    case DTYPE_I16:
+    case DTYPE_I32:
+    case DTYPE_I64:
+    case DTYPE_F64: return false;
+    default: return dtype_known((uint32_t)t);
     }
 }

@@ -10,14 +10,17 @@
 void kern_fill_ref_dequant(kern *k);
 void kern_fill_ref_act(kern *k);
 void kern_fill_ref_matmul(kern *k);
+void kern_fill_ref_decoded(kern *k);
 void kern_fill_ref_vec(kern *k);
 void kern_fill_ref_attn(kern *k);
 
 // x86: CPU_AVX2
 void kern_fill_vec_avx2(kern *k);
 void kern_fill_quant_avx2(kern *k);
+void kern_fill_decoded_avx2(kern *k);
 // CPU_AVX512
 void kern_fill_vec_avx512(kern *k);
+void kern_fill_decoded_avx512(kern *k);
 // CPU_AVX512_VNNI
 void kern_fill_quant32_vnni(kern *k);
 void kern_fill_quantk_vnni(kern *k);
@@ -26,6 +29,7 @@ void kern_fill_quantk_vnni(kern *k);
 void kern_fill_vec_neon(kern *k);
 void kern_fill_act_neon(kern *k);
 void kern_fill_quant_neon(kern *k);
+void kern_fill_decoded_neon(kern *k);
 // CPU_DOTPROD, on the activations of CPU_NEON
 void kern_fill_quant_dotprod(kern *k);
 

@@ -3,12 +3,17 @@
 
 #include "kern/blocks.h"
 #include "kern/half.h"
+#include "support/block_scale.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-const dtype weight_types[7] = {DTYPE_F32,  DTYPE_F16,  DTYPE_BF16, DTYPE_Q4_0,
-                               DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q6_K};
+const dtype weight_types[WEIGHT_TYPES] = {
+    DTYPE_F32,   DTYPE_F16,    DTYPE_BF16,    DTYPE_Q4_0,   DTYPE_Q8_0,  DTYPE_Q4_K,
+    DTYPE_Q6_K,  DTYPE_Q4_1,   DTYPE_Q5_0,    DTYPE_Q5_1,   DTYPE_Q8_1,  DTYPE_Q2_K,
+    DTYPE_Q3_K,  DTYPE_Q5_K,   DTYPE_Q8_K,    DTYPE_IQ2_XXS, DTYPE_IQ2_XS, DTYPE_IQ2_S,
+    DTYPE_IQ3_XXS, DTYPE_IQ3_S, DTYPE_IQ1_S,  DTYPE_IQ1_M,  DTYPE_IQ4_NL, DTYPE_IQ4_XS,
+    DTYPE_TQ1_0, DTYPE_TQ2_0,  DTYPE_MXFP4,   DTYPE_NVFP4,  DTYPE_Q1_0,  DTYPE_Q2_0};
 const char *const weight_fill_names[WEIGHT_FILL_COUNT] = {"min", "max", "alternating", "sparse",
                                                           "random"};
 
@@ -50,6 +55,9 @@ static void fill_block(dtype t, void *p, weight_fill f)
         b->dmin = random_scale(f);
         fill_codes(b->scales, sizeof b->scales, f, 0xFF, 0xFF, 0x00);
         fill_codes(b->qs, sizeof b->qs, f, 0x00, 0xFF, 0x00);
+    } else if (t != DTYPE_Q6_K) {
+        fill_codes(p, dtype_get(t)->block_bytes, f, 0x00, 0xFF, 0x00);
+        block_scale_put(t, f <= WEIGHT_ALTERNATING ? 1.0f : check_uniform(-2.0f, 2.0f), p);
     } else {
         block_q6_k *b = p;
         b->d = random_scale(f);
@@ -113,5 +121,5 @@ size_t weight_bytes(dtype t, int64_t n)
 int64_t weight_group(dtype t)
 {
     static const int64_t groups[ACT_COUNT] = {1, 32, 256};
-    return groups[kern_act_kind(t)];
+    return i64_max(groups[kern_act_kind(t)], dtype_get(t)->block_len);
 }

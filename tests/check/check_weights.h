@@ -4,7 +4,8 @@
 
 #include "check/check.h"
 
-extern const dtype weight_types[7]; // those that compute
+enum { WEIGHT_TYPES = 30 };
+extern const dtype weight_types[WEIGHT_TYPES]; // those that compute
 
 typedef enum weight_fill {
     WEIGHT_MIN, // smallest codes, largest scales of groups

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "fmt/gguf_write.h"
+#include "support/block_scale.h"
 #include "support/test_data.h"
 
 enum { MAX_TENSORS = 128 };
@@ -52,14 +53,6 @@ static uint16_t to_half(float f)
     return (uint16_t)(sign | ((rounded - (112u << 23)) >> 13));
 }
 
-static float from_half(uint16_t h)
-{
-    int exponent = (h >> 10) & 31, fraction = h & 1023;
-    float a = exponent ? ldexpf((float)(fraction + 1024), exponent - 25)
-                       : ldexpf((float)fraction, -24);
-    return h & 0x8000 ? -a : a;
-}
-
 static uint16_t to_bfloat(float f)
 {
     uint32_t u;
@@ -89,12 +82,7 @@ static void make_blocks(const tensor_rule *t, uint8_t *out, int64_t n)
             out[j] = (uint8_t)(word_at(hash, (uint64_t)(b * 32 + j / 8)) >> (8 * (j % 8)));
         float f = (float)(word_at(hash, (uint64_t)(b * 32 + 31)) >> 40) / 16777216.0f;
         float half_f = 0.5f * f;
-        uint16_t d = to_half(t->scale * (0.75f + half_f));
-        memcpy(out + (t->type == DTYPE_Q6_K ? 208 : 0), &d, 2);
-        if (t->type == DTYPE_Q4_K) {
-            uint16_t d_min = to_half(7.5f * from_half(d));
-            memcpy(out + 2, &d_min, 2);
-        }
+        block_scale_put(t->type, t->scale * (0.75f + half_f), out);
     }
 }
 

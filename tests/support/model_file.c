@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "fmt/gguf_write.h"
+#include "support/block_scale.h"
 
 enum { N_SPECIAL = 3, N_BYTES = 256, N_LETTERS = 27 };
 
@@ -39,35 +40,14 @@ static void put_f32(uint8_t *p, float v)
     put_u16(p + 2, (uint16_t)(bits >> 16));
 }
 
-// How the f16 scales of a block make its values: all other bytes of it are uniform random codes.
-// value = d * code + m * offset_code; `unit_sd` is the standard deviation for d = 1 with m = ratio.
-typedef struct block_rule {
-    dtype type;
-    int d_at, m_at; // byte offsets in the block; m_at < 0: there is none
-    double unit_sd, m_ratio;
-} block_rule;
-
-static const block_rule rules[] = {
-    {DTYPE_Q4_0, 0, -1, 4.6, 0},      // d * (0..15 - 8)
-    {DTYPE_Q4_1, 0, 2, 4.6, -7.5},    // d * 0..15 + m
-    {DTYPE_Q5_0, 0, -1, 9.2, 0},      // d * (0..31 - 16)
-    {DTYPE_Q5_1, 0, 2, 9.2, -15.5},   // d * 0..31 + m
-    {DTYPE_Q8_0, 0, -1, 73.9, 0},     // d * i8
-    {DTYPE_Q2_K, 80, 82, 16, 1.5},    // d * 0..15 * 0..3 - m * 0..15
-    {DTYPE_Q3_K, 108, -1, 43, 0},     // d * (0..63 - 32) * (0..7 - 4)
-    {DTYPE_Q4_K, 0, 2, 260, 7.5},     // d * 0..63 * 0..15 - m * 0..63
-    {DTYPE_Q5_K, 0, 2, 520, 15.5},    // d * 0..63 * 0..31 - m * 0..63
-    {DTYPE_Q6_K, 208, -1, 1366, 0},   // d * i8 * (0..63 - 32)
-};
-
-static void fill_blocks(rng *r, const block_rule *rule, int64_t n_blocks, double sd, uint8_t *out)
+// All bytes but the scales are uniform random codes.
+static void fill_blocks(rng *r, dtype type, int64_t n_blocks, double sd, uint8_t *out)
 {
-    size_t block_bytes = dtype_get(rule->type)->block_bytes;
+    size_t block_bytes = dtype_get(type)->block_bytes;
+    double unit = block_scale_spread(type);
     for (int64_t i = 0; i < n_blocks; i++, out += block_bytes) {
         for (size_t k = 0; k < block_bytes; k++) out[k] = (uint8_t)rng_u64(r);
-        double d = sd / rule->unit_sd * (0.75 + 0.5 * rng_f64(r));
-        put_u16(out + rule->d_at, to_f16(d));
-        if (rule->m_at >= 0) put_u16(out + rule->m_at, to_f16(d * rule->m_ratio));
+        block_scale_put(type, (float)(sd / unit * (0.75 + 0.5 * rng_f64(r))), out);
     }
 }
 
@@ -89,12 +69,9 @@ bool test_model_fill(uint64_t seed, dtype type, int64_t n, double sd, void *out)
 {
     rng r;
     rng_seed(&r, seed);
-    for (size_t i = 0; i < COUNTOF(rules); i++) {
-        if (rules[i].type != type) continue;
-        fill_blocks(&r, &rules[i], n / dtype_get(type)->block_len, sd, out);
-        return true;
-    }
-    return fill_plain(&r, type, n, sd, out);
+    if (block_scale_spread(type) == 0) return fill_plain(&r, type, n, sd, out);
+    fill_blocks(&r, type, n / dtype_get(type)->block_len, sd, out);
+    return true;
 }
 
 // --- keys ---------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-// Reference: weights to floats. Formats are drawn in blocks.h.
+// Reference: weights to floats, for plain types and those with integer products (the others are in
+// decoded_ref.c). Formats are drawn in blocks.h.
 //
 // Every product of two scales (11 + 6 or 11 + 8 significant bits) is exact in a float, so each
 // element sees one rounding at most, whatever the order: all instruction sets give the same bits.
@@ -22,6 +23,18 @@ static void dequant_bf16(const void *src, float *dst, int64_t n)
     const uint16_t *w = src;
     for (int64_t i = 0; i < n; i++) dst[i] = bf16_to_f32(w[i]);
 }
+
+// Rounded to nearest where a float has too few bits.
+#define DEQUANT_NUMBERS(name, type)                                                                \
+    static void dequant_##name(const void *src, float *dst, int64_t n)                             \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) dst[i] = (float)((const type *)src)[i];                    \
+    }
+DEQUANT_NUMBERS(i8, int8_t)
+DEQUANT_NUMBERS(i16, int16_t)
+DEQUANT_NUMBERS(i32, int32_t)
+DEQUANT_NUMBERS(i64, int64_t)
+DEQUANT_NUMBERS(f64, double)
 
 static void dequant_q4_0(const void *src, float *dst, int64_t n)
 {
@@ -75,6 +88,11 @@ void kern_fill_ref_dequant(kern *k)
     k->dequant[DTYPE_F32] = dequant_f32;
     k->dequant[DTYPE_F16] = dequant_f16;
     k->dequant[DTYPE_BF16] = dequant_bf16;
+    k->dequant[DTYPE_I8] = dequant_i8;
+    k->dequant[DTYPE_I16] = dequant_i16;
+    k->dequant[DTYPE_I32] = dequant_i32;
+    k->dequant[DTYPE_I64] = dequant_i64;
+    k->dequant[DTYPE_F64] = dequant_f64;
     k->dequant[DTYPE_Q4_0] = dequant_q4_0;
     k->dequant[DTYPE_Q8_0] = dequant_q8_0;
     k->dequant[DTYPE_Q4_K] = dequant_q4_k;
