@@ -25,6 +25,7 @@
 #include "support/test_data.h"
 
 static golden_set set;
+static golden_set type_set;
 
 typedef struct logit_table { // rows x cols
     unsigned char *file;
@@ -181,7 +182,7 @@ static void check_case(const golden_case *c)
         if (!(worst <= 1e-4)) fail_msg("%s: %.3e of the range, at most 1e-4", c->name, worst);
     }
     dtype type;
-    if (dtype_from_name(c->type, &type) && dtype_get(type)->is_quantized) {
+    if (dtype_from_name(c->type, &type) && kern_act_kind(type) != ACT_F32) {
         check_against_float(c, ours);
     }
     free(ours);
@@ -198,17 +199,34 @@ static void test_all_cases(void **state)
         if (!only || !strcmp(only, set.cases[i].name)) check_case(&set.cases[i]);
 }
 
-int main(void)
+// A llama of each type that is multiplied as floats (gen_type_goldens.py).
+static void test_all_types(void **state)
+{
+    (void)state;
+    assert_int_equal(type_set.n, 23);
+    const char *only = getenv("HEARTH_GOLDEN_CASE");
+    for (int i = 0; i < type_set.n; i++)
+        if (!only || !strcmp(only, type_set.cases[i].name)) check_case(&type_set.cases[i]);
+}
+
+static bool load_set(const char *name, golden_set *out)
 {
     char path[512];
     hearth_err err = ERR_INIT;
-    test_source_path("golden/llm/cases.json", path, sizeof path);
-    if (golden_load(path, &set, &err) != HEARTH_OK) {
-        fprintf(stderr, "%s\n", err.msg);
-        return 1;
-    }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_cases)};
+    test_source_path(name, path, sizeof path);
+    if (golden_load(path, out, &err) == HEARTH_OK) return true;
+    fprintf(stderr, "%s\n", err.msg);
+    return false;
+}
+
+int main(void)
+{
+    if (!load_set("golden/llm/cases.json", &set)) return 1;
+    if (!load_set("golden/llm/type_cases.json", &type_set)) return 1;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_cases),
+                                       cmocka_unit_test(test_all_types)};
     int failed = cmocka_run_group_tests_name("golden_llm", tests, NULL, NULL);
     golden_release(&set);
+    golden_release(&type_set);
     return failed;
 }

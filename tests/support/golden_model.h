@@ -20,7 +20,7 @@ typedef struct golden_set {
     int n;
 } golden_set;
 
-// Reads cases.json and makes every model by the rule in gen_llm_goldens.py.
+// Reads a file like cases.json and makes every model by the rule in gen_llm_goldens.py.
 hearth_status golden_load(const char *json_path, golden_set *out, hearth_err *err);
 void golden_release(golden_set *s);
 

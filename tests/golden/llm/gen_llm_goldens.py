@@ -292,4 +292,5 @@ def main():
         "transformers": transformers.__version__, "numpy": np.__version__, "cases": cases}, indent=None))
 
 
-main()
+if __name__ == "__main__":
+    main()
