@@ -38,7 +38,7 @@ bool cpu_mask_from_name(const char *name, unsigned *out);
 
 // --- activations --------------------------------------------------------------------------------
 // A weight matrix multiplies activations that were packed for its type:
-//   ACT_F32     as they are                                        (F32, F16, BF16 weights)
+//   ACT_F32     as they are                  (F32, F16, BF16; every type not named below, decoded)
 //   ACT_Q8_32   int8 with one scale per 32 values                  (Q4_0, Q8_0)
 //   ACT_Q8_256  int8 with one scale per 256 values                 (Q4_K, Q6_K)
 // Quantisation of a group, the same bits on every instruction set:
@@ -53,8 +53,7 @@ typedef enum act_kind { ACT_F32, ACT_Q8_32, ACT_Q8_256, ACT_COUNT } act_kind;
 typedef struct kern {
     unsigned cpu; // the mask this table was made for
 
-    // Weights [rows of n elements] to float, n a multiple of the block length. exact. NULL where
-    // the type does not compute in this build.
+    // Weights [rows of n elements] to float, n a multiple of the block length. exact. Every type.
     void (*dequant[DTYPE_COUNT])(const void *src, float *dst, int64_t n);
 
     // Bytes of n_tok packed rows of k values; 64-byte multiples.
@@ -68,7 +67,7 @@ typedef struct kern {
     // y[t * y_stride + r] = sum_i w[r][i] * x[t][i] for r in [0, n_rows), t in [0, n_tok).
     // Row r of the weights starts at (char *)w + r * w_stride bytes and holds k elements; `x` is
     // what act_pack made of n_tok rows. k a multiple of the block length of the type and of the
-    // group of its act_kind. ordered. NULL where the type does not compute.
+    // group of its act_kind. ordered. NULL where the type does not multiply.
     void (*matmul[DTYPE_COUNT])(const void *w, size_t w_stride, int64_t n_rows, const void *x,
                                 int64_t n_tok, int64_t k, float *y, size_t y_stride);
 

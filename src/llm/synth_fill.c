@@ -14,6 +14,8 @@
 // spread sqrt((k^2 - 1) / 12): 4.6 for 16, 18.5 for 64, 73.9 for 256; so Q6_K has 73.9 * 18.5. Q4_K
 // is s * q - 7.5 * o with s, o in 0..63 and q in 0..15: the root of
 //   E[s^2] E[q^2] + 7.5^2 E[o^2] - 15 E[s] E[q] E[o] = 103346 + 75009 - 111628 is 258.
+// Q5_K and Q2_K likewise. Spreads of the types with codebooks and unequal steps were measured on
+// uniform codes. The scale of MXFP4 is one byte, the power of two at or below d.
 typedef struct block_rule {
     dtype type;
     int d_at, m_at;
@@ -25,6 +27,17 @@ static const block_rule rules[] = {
     {DTYPE_Q8_0, 0, -1, 73.9, 0},    // d * i8
     {DTYPE_Q4_K, 0, 2, 258, 7.5},    // d * scale64 * code16 - m * offset64
     {DTYPE_Q6_K, 208, -1, 1367, 0},  // d * i8 * (code64 - 32)
+    {DTYPE_Q4_1, 0, 2, 4.6, -7.5},   // d * code16 + m
+    {DTYPE_Q5_0, 0, -1, 9.2, 0},     // d * (code32 - 16)
+    {DTYPE_Q5_1, 0, 2, 9.2, -15.5},  // d * code32 + m
+    {DTYPE_Q2_K, 80, 82, 13.9, 1.5}, // d * scale16 * code4 - m * offset16
+    {DTYPE_Q3_K, 108, -1, 43.3, 0},  // d * (code64 - 32) * (code8 - 4)
+    {DTYPE_Q5_K, 0, 2, 526, 15.5},   // d * scale64 * code32 - m * offset64
+    {DTYPE_IQ2_XXS, 0, -1, 53.4, 0}, {DTYPE_IQ2_XS, 0, -1, 55.8, 0}, {DTYPE_IQ2_S, 0, -1, 56.4, 0},
+    {DTYPE_IQ3_XXS, 0, -1, 142, 0},  {DTYPE_IQ3_S, 0, -1, 140, 0},   {DTYPE_IQ1_S, 0, -1, 7.2, 0},
+    {DTYPE_IQ4_NL, 0, -1, 67.2, 0},  {DTYPE_IQ4_XS, 0, -1, 1250, 0},
+    {DTYPE_TQ1_0, 52, -1, 0.817, 0}, {DTYPE_TQ2_0, 64, -1, 0.707, 0},
+    {DTYPE_MXFP4, 0, -1, 5.85, 0},   {DTYPE_Q1_0, 0, -1, 1, 0},      {DTYPE_Q2_0, 0, -1, 0.707, 0},
 };
 
 static const block_rule *find_rule(dtype t)
@@ -89,6 +102,7 @@ static void set_blocks(synth_source *s, const block_rule *rule, double spread)
         double d = spread / rule->unit * (0.75 + 0.5 * i / (SYNTH_JITTER - 1));
         s->d[i] = half_bits((float)d);
         s->m[i] = half_bits((float)(d * rule->m_ratio));
+        if (rule->type == DTYPE_MXFP4) s->d[i] = (uint16_t)(ilogb(d) + 128); // codes times 2^(e-128)
     }
 }
 
@@ -118,6 +132,12 @@ static void put_half(uint8_t *p, uint16_t v)
     p[1] = (uint8_t)(v >> 8);
 }
 
+// Codes of 2 bits that stand for -1, 0, 1 and, in no trained model, 2: that becomes 0.
+static void make_ternary(uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) p[i] = (uint8_t)(p[i] & ~(p[i] << 1 & 0xAA));
+}
+
 static void fill_blocks(const synth_source *s, rng *r, int64_t n_blocks, uint8_t *out)
 {
     size_t block = dtype_get(s->type)->block_bytes, bytes = (size_t)n_blocks * block;
@@ -125,9 +145,11 @@ static void fill_blocks(const synth_source *s, rng *r, int64_t n_blocks, uint8_t
         uint64_t word = rng_u64(r);
         for (int k = 0; k < 8; k++) out[at + (size_t)k] = (uint8_t)(word >> (8 * k));
     }
+    if (s->type == DTYPE_TQ2_0 || s->type == DTYPE_Q2_0) make_ternary(out, bytes);
     for (int64_t i = 0; i < n_blocks; i++, out += block) {
         int choice = out[s->d_at] % SYNTH_JITTER; // the random byte that the scale replaces
-        put_half(out + s->d_at, s->d[choice]);
+        if (s->type == DTYPE_MXFP4) out[0] = (uint8_t)s->d[choice];
+        else put_half(out + s->d_at, s->d[choice]);
         if (s->m_at >= 0) put_half(out + s->m_at, s->m[choice]);
     }
 }

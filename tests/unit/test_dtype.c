@@ -58,6 +58,25 @@ static void test_unknown_ids(void **state)
     assert_null(dtype_foreign_name(UINT32_MAX));
 }
 
+// Every id that llama.cpp retired or a fork gives out has a name for the error.
+static void test_foreign_ids(void **state)
+{
+    (void)state;
+    static const struct { uint32_t id; const char *name; } ids[] = {
+        {4, "Q4_2"},       {5, "Q4_3"},       {31, "Q4_0_4_4"},  {32, "Q4_0_4_8"},
+        {33, "Q4_0_8_8"},  {36, "IQ4_NL_4_4"}, {36, "I2_S"},     {37, "IQ4_NL_4_8"},
+        {38, "IQ4_NL_8_8"}, {133, "Q6_0"},    {137, "IQ2_K"},    {138, "IQ3_K"},
+        {139, "IQ4_K"},    {140, "IQ5_K"},    {141, "IQ6_K"},    {144, "IQ4_KS"},
+        {145, "IQ2_KS"},   {146, "IQ4_KSS"},  {152, "IQ5_KS"},   {153, "IQ2_KT"},
+        {154, "IQ3_KT"},   {155, "IQ4_KT"},   {156, "IQ3_KS"},   {157, "IQ2_KL"},
+        {158, "IQ1_KT"},
+    };
+    for (size_t i = 0; i < COUNTOF(ids); i++) {
+        assert_false(dtype_known(ids[i].id));
+        assert_non_null(strstr(dtype_foreign_name(ids[i].id), ids[i].name));
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -94,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_unknown_ids),
+        cmocka_unit_test(test_foreign_ids),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_bytes),
     };

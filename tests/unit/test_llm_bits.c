@@ -242,7 +242,8 @@ static void check_subject(subject *s)
 static void check_arch(test_arch arch, dtype cache)
 {
     static const dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q4_0,
-                                  DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q6_K};
+                                  DTYPE_Q8_0, DTYPE_Q4_K, DTYPE_Q6_K, DTYPE_Q5_1,
+                                  DTYPE_IQ3_S, DTYPE_MXFP4};
     for (size_t i = 0; i < COUNTOF(types); i++) {
         test_model_spec spec = test_model_default(arch, types[i]);
         buf file;
