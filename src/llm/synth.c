@@ -311,8 +311,7 @@ static hearth_status parse_mix(maker *m, const char *mix)
     if (m->is_q4_k_m || (dtype_from_name(mix, &m->type) && synth_can_fill(m->type)))
         return HEARTH_OK;
     return err_fail(m->err, HEARTH_E_ARG,
-                    "weights as '%s': expected Q4_K_M or a type of weights, such as F16, Q8_0 or Q4_K",
-                    mix);
+                    "weights as '%s': expected Q4_K_M or a type such as F16, Q8_0 or Q4_K", mix);
 }
 
 static hearth_status make_file(maker *m, const char *mix, memory_sink *sink)

@@ -102,7 +102,7 @@ static void set_blocks(synth_source *s, const block_rule *rule, double spread)
         double d = spread / rule->unit * (0.75 + 0.5 * i / (SYNTH_JITTER - 1));
         s->d[i] = half_bits((float)d);
         s->m[i] = half_bits((float)(d * rule->m_ratio));
-        if (rule->type == DTYPE_MXFP4) s->d[i] = (uint16_t)(ilogb(d) + 128); // codes times 2^(e-128)
+        if (rule->type == DTYPE_MXFP4) s->d[i] = (uint16_t)(ilogb(d) + 128);
     }
 }
 

@@ -57,7 +57,7 @@ static bool fill_plain(rng *r, dtype type, int64_t n, double sd, uint8_t *out)
         float v = (float)(sd * (double)rng_normal(r));
         uint8_t wide[4];
         put_f32(wide, v);
-        if (type == DTYPE_F32) memcpy(out + 4 * i, wide, 4);
+        if (type == DTYPE_F32 || type == DTYPE_I32) memcpy(out + 4 * i, wide, 4); // any 4 bytes
         else if (type == DTYPE_BF16) memcpy(out + 2 * i, wide + 2, 2); // cut, not rounded
         else if (type == DTYPE_F16) put_u16(out + 2 * i, to_f16((double)v));
         else return false;
