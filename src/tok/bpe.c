@@ -212,17 +212,17 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
     return HEARTH_OK;
 }
 
-static hearth_status encode_bpe(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err)
+static hearth_status encode_bpe(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     scratch s = {0};
     size_t run_start = out->n;
     buf_init(&s.spelling, MEM_TOKENIZER, 2 * LIMIT_TOKEN_BYTES);
     split_cursor cursor = {0};
     hearth_status status = HEARTH_OK;
-    for (size_t at = 0; at < piece.text.n && status == HEARTH_OK;) {
-        size_t end = split_next(t->bpe->split, &cursor, piece.text, at);
-        ASSERT(end > at && end <= piece.text.n);
-        str w = {piece.text.p + at, end - at};
+    for (size_t at = 0; at < text.n && status == HEARTH_OK;) {
+        size_t end = split_next(t->bpe->split, &cursor, text, at);
+        ASSERT(end > at && end <= text.n);
+        str w = {text.p + at, end - at};
         status = encode_word(t, w, &s, run_start, out, err);
         at = end;
     }

@@ -5,7 +5,7 @@
 #include "defs/limits.h"
 #include "tok/tok_int.h"
 
-static bool is_special(const tok *t, int32_t id)
+bool special_is(const tok *t, int32_t id)
 {
     tok_attr attr = attr_of(t, id);
     bool kind = attr == TOK_CONTROL || attr == TOK_UNKNOWN || attr == TOK_USER_DEFINED;
@@ -16,7 +16,7 @@ hearth_status special_build(tok *t, hearth_err *err)
 {
     size_t bytes = 0;
     for (int32_t i = 0; i < t->n; i++) {
-        if (!is_special(t, i)) continue;
+        if (!special_is(t, i)) continue;
         if (t->text[i].n > LIMIT_SPECIAL_BYTES) {
             return err_fail(err, HEARTH_E_LIMIT, "special token %d has %zu bytes, at most %d",
                             (int)i, t->text[i].n, LIMIT_SPECIAL_BYTES);
@@ -25,7 +25,7 @@ hearth_status special_build(tok *t, hearth_err *err)
     }
     HEARTH_TRY(trie_init(&t->trie, &t->mem, bytes, err));
     for (int32_t i = 0; i < t->n; i++) {
-        if (is_special(t, i)) trie_insert(&t->trie, t->text[i], i);
+        if (special_is(t, i)) trie_insert(&t->trie, t->text[i], i);
     }
     return HEARTH_OK;
 }

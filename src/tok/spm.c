@@ -101,12 +101,11 @@ static hearth_status open_spm(tok *t, const gguf *g, hearth_err *err)
 }
 
 // Marks instead of spaces; with remove_extra_spaces runs shrink to one and the ends lose theirs.
-static void escape_spaces(const tok *t, tok_piece piece, buf *out)
+static void escape_spaces(const tok *t, str s, buf *out)
 {
-    str s = piece.text;
     while (t->remove_extra_spaces && s.n && s.p[0] == ' ') s.p++, s.n--;
     while (t->remove_extra_spaces && s.n && s.p[s.n - 1] == ' ') s.n--;
-    if (s.n && piece.starts && t->special.add_space_prefix) buf_append_str(out, SPACE_MARK);
+    if (s.n && t->special.add_space_prefix) buf_append_str(out, SPACE_MARK);
     for (size_t i = 0; i < s.n;) {
         size_t run = i;
         while (run < s.n && s.p[run] != ' ') run++;
@@ -183,15 +182,15 @@ static hearth_status encode_word(const word *w, merge *m, size_t run_start, tok_
     return HEARTH_OK;
 }
 
-static hearth_status encode_spm(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err)
+static hearth_status encode_spm(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     buf escaped;
     merge m = {0};
     size_t run_start = out->n;
     buf_init(&escaped, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES + 3);
-    escape_spaces(t, piece, &escaped);
+    escape_spaces(t, text, &escaped);
     hearth_status status = escaped.failed;
-    if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", piece.text.n);
+    if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", text.n);
     str s = buf_str(&escaped);
     for (size_t at = 0; at < s.n && status == HEARTH_OK;) {
         size_t end = spm_find_word_end(t, s, at);

@@ -9,7 +9,7 @@
 #include "tok/tok_int.h"
 
 static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece,
-                                       &tok_kind_unigram};
+                                       &tok_kind_unigram, &tok_kind_rwkv};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {
@@ -35,6 +35,7 @@ static hearth_status open_parts(tok *t, const gguf *g, hearth_err *err)
     t->special = t->kind->defaults;
     HEARTH_TRY(vocab_read(t, g, err));
     ends_mark(t);
+    strip_mark(t, g);
     HEARTH_TRY(t->kind->open(t, g, err));
     return special_build(t, err);
 }
@@ -135,19 +136,30 @@ static int32_t find_special(const tok *t, str s, size_t from, bool control_too, 
     return TOK_NONE;
 }
 
+// The part of [from, to) that is left when the tokens beside it have taken their white space.
+static str strip_text(const tok *t, str s, size_t from, size_t to, int32_t before, int32_t behind)
+{
+    static const char spaces[] = " \t\n\v\f\r";
+    if (before != TOK_NONE && t->attr[before] & ATTR_STRIP_BEHIND) {
+        while (from < to && memchr(spaces, s.p[from], sizeof spaces - 1)) from++;
+    }
+    if (behind != TOK_NONE && t->attr[behind] & ATTR_STRIP_BEFORE) {
+        while (from < to && memchr(spaces, s.p[to - 1], sizeof spaces - 1)) to--;
+    }
+    return (str){s.p + from, to - from};
+}
+
 static hearth_status encode_text(const tok *t, str text, bool control_too, tok_ids *out,
                                  hearth_err *err)
 {
-    bool starts = true;
+    int32_t before = TOK_NONE; // the special token in front
     for (size_t from = 0; from < text.n;) {
         size_t at = text.n, len = 0;
         int32_t id = find_special(t, text, from, control_too, &at, &len);
-        if (at > from) {
-            tok_piece piece = {{text.p + from, at - from}, starts};
-            HEARTH_TRY(t->kind->encode(t, piece, out, err));
-        }
+        str plain = strip_text(t, text, from, at, before, id);
+        if (plain.n) HEARTH_TRY(t->kind->encode(t, plain, out, err));
         if (id != TOK_NONE) HEARTH_TRY(ids_push(out, id, err));
-        starts = id != TOK_NONE;
+        before = id;
         from = at + len;
     }
     return HEARTH_OK;

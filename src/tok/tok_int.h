@@ -22,7 +22,7 @@ struct tok {
     const char *name;      // of the kind with its split, static storage
     int32_t n;
     str *text;             // [n] borrowed from the file
-    uint8_t *attr;         // [n] tok_attr, OR-ed with ATTR_END
+    uint8_t *attr;         // [n] tok_attr, OR-ed with ATTR_ bits
     uint32_t *order;       // [n] "llama": smaller for a higher score
     tok_special special;
     int32_t byte_id[256];  // token that stands for one byte, or TOK_NONE
@@ -33,25 +33,24 @@ struct tok {
     bool breaks_at_space;  // "llama", "t5": no token holds U+2581 after another character
     bpe_data *bpe;         // "gpt2"
     unigram_data *unigram; // "t5"
+    byte_trie bytes;       // "rwkv": all tokens, not as they are spelled but as they are
     bool add_sep;          // the end of a text is the separator: "bert"
     bool lowers, strips_accents; // "bert"
     bool joins_by_mark;    // "bert": "##" in front of what continues a word
 };
 
-enum { ATTR_MASK = 0x7F, ATTR_END = 0x80 };
-
-// One stretch of text to encode. `starts` is set at the beginning of the text and after a special
-// token: SentencePiece puts its space in front there.
-typedef struct tok_piece { str text; bool starts; } tok_piece;
+enum { ATTR_MASK = 0x0F, ATTR_STRIP_BEFORE = 0x20, ATTR_STRIP_BEHIND = 0x40, ATTR_END = 0x80 };
 
 struct tok_kind {
     const char *model;       // tokenizer.ggml.model
     tok_special defaults;    // what holds when the file is silent
     hearth_status (*open)(tok *t, const gguf *g, hearth_err *err); // memory from t->mem only
-    hearth_status (*encode)(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err);
+    // Text between special tokens or the ends: SentencePiece puts its space in front of each.
+    hearth_status (*encode)(const tok *t, str text, tok_ids *out, hearth_err *err);
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
 };
-extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram;
+extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram,
+    tok_kind_rwkv;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);
@@ -75,9 +74,13 @@ hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out);
 void ends_mark(tok *t);
 
 // --- special.c ----------------------------------------------------------------------------------
+bool special_is(const tok *t, int32_t id); // is it found in text before anything else?
 hearth_status special_build(tok *t, hearth_err *err);
 // The longest special token at the start of s, and its length; TOK_NONE when there is none.
 int32_t special_match(const tok *t, str s, bool control_too, size_t *len);
+
+// --- strip.c ------------------------------------------------------------------------------------
+void strip_mark(tok *t, const gguf *g);
 
 // --- ids ----------------------------------------------------------------------------------------
 hearth_status ids_push(tok_ids *ids, int32_t id, hearth_err *err);

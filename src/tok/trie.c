@@ -9,8 +9,8 @@ hearth_status trie_init(byte_trie *trie, arena *mem, size_t bytes, hearth_err *e
     }
     *trie = (byte_trie){.n = 1, .cap = nodes};
     trie->node = arena_new(mem, trie_node, nodes);
-    if (!trie->node) return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu bytes of tokens", bytes);
-    return HEARTH_OK;
+    if (trie->node) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu bytes of tokens", bytes);
 }
 
 static uint32_t add_node(byte_trie *trie, uint8_t byte, uint32_t sibling)

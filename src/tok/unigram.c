@@ -224,15 +224,15 @@ static hearth_status encode_word(const tok *t, str s, ways *w, size_t run_start,
     return HEARTH_OK;
 }
 
-static hearth_status encode_unigram(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err)
+static hearth_status encode_unigram(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     buf normal;
     ways w = {0};
     size_t run_start = out->n;
     buf_init(&normal, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES + 3);
-    normalize(t, piece.text, &normal);
+    normalize(t, text, &normal);
     hearth_status status = normal.failed;
-    if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", piece.text.n);
+    if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", text.n);
     str s = buf_str(&normal);
     for (size_t at = 0; at < s.n && status == HEARTH_OK;) {
         size_t end = spm_find_word_end(t, s, at);

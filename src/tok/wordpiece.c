@@ -155,12 +155,12 @@ static hearth_status take_raw(word *w, uint32_t cp)
     return HEARTH_OK;
 }
 
-static hearth_status encode_wordpiece(const tok *t, tok_piece piece, tok_ids *out, hearth_err *err)
+static hearth_status encode_wordpiece(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     word w = {.t = t, .out = out, .err = err};
-    for (size_t at = 0; at < piece.text.n;) {
+    for (size_t at = 0; at < text.n;) {
         uint32_t cp;
-        at += utf8_decode(piece.text.p + at, piece.text.n - at, &cp);
+        at += utf8_decode(text.p + at, text.n - at, &cp);
         HEARTH_TRY(take_raw(&w, cp));
     }
     return end_word(&w);

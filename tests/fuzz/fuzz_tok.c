@@ -75,7 +75,7 @@ static bool is_exact_spm(str text, bool control_too)
 
 static void try_good(int kind, str text)
 {
-    static const char *const splits[] = {NULL, "gpt-2", "llama-bpe", "qwen2"};
+    static const char *const splits[] = {NULL, "gpt-2", "llama-bpe", "deepseek-llm"};
     static model kept[COUNTOF(splits)]; // opened once
     model *m = &kept[kind];
     if (!m->t) {
@@ -104,14 +104,42 @@ static str take_text(str *in, size_t most)
     return s;
 }
 
+static void take_kind(int kind, str *in)
+{
+    static const char *const splits[] = {
+        "default", "falcon", "starcoder", "llama-bpe", "dbrx", "qwen2", "qwen35", "gpt-4o",
+        "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5", "youtu", "bloom",
+        "viking", "seed-coder", "jais-2", "ufakzeka", "exaone-moe", "laguna", "minicpm5", "gpt-2"};
+    switch (kind) {
+    case 0: test_vocab_spm(&vocab); break;
+    case 1: test_vocab_rwkv(&vocab); break;
+    case 2: test_vocab_t5(&vocab, take_byte(in) % 2); break;
+    case 3: test_vocab_bert(&vocab); break;
+    default: test_vocab_bpe(&vocab, splits[take_byte(in) % COUNTOF(splits)]); break;
+    }
+}
+
+// A small array of rules with small offsets, so that walks stay inside now and then.
+static void take_rules(str *in)
+{
+    static char rules[4 + 64 + 32];
+    memset(rules, 0, sizeof rules);
+    rules[0] = 64;
+    str from = take_text(in, sizeof rules - 5);
+    memcpy(rules + 4, from.p, from.n);
+    vocab.charsmap = (str){rules, sizeof rules};
+}
+
 static void make_vocab(str *in)
 {
     uint8_t how = take_byte(in);
-    if (how & 1) test_vocab_bpe(&vocab, how & 2 ? "llama-bpe" : "default");
-    else test_vocab_spm(&vocab);
-    if (how & 4) vocab.n = 0;
+    take_kind(how & 7, in);
+    if (how & 16) vocab.n = 0;
     if (how & 8) vocab.n_merges = 0;
-    vocab.unk = how & 16 ? take_byte(in) : -1;
+    vocab.unk = how & 32 ? take_byte(in) : -1;
+    vocab.remove_extra_spaces = how & 64;
+    if (how & 128) vocab.name = "phi-3";
+    if (how & 8 && (how & 7) == 2) take_rules(in);
     for (int n = take_byte(in) % 100; n > 0; n--) {
         str text = take_text(in, 9);
         int32_t type = take_byte(in) % 7;

@@ -133,6 +133,7 @@ static hearth_status write_id(gguf_writer *w, const char *key, int id)
 static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
 {
     uint64_t n = (uint64_t)v->n;
+    if (v->name) HEARTH_TRY(gguf_write_str(w, "general.name", str_from(v->name), NULL));
     HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.model", str_from(v->model), NULL));
     if (v->pre) HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.pre", str_from(v->pre), NULL));
     HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.tokens", v->text, n, NULL));

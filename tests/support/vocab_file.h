@@ -7,6 +7,7 @@
 enum { TEST_VOCAB_MAX = 1000 };
 
 typedef struct test_vocab {
+    const char *name;          // of the model, may be NULL
     const char *model, *pre;   // pre may be NULL
     int n, n_merges;
     str text[TEST_VOCAB_MAX];

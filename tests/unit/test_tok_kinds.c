@@ -1,0 +1,386 @@
+// Unigram, WordPiece, RWKV and splits on small vocabularies made here; hostile rules, memory
+// failures, and texts that would take forever if a matcher went over them again and again.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "support/vocab_file.h"
+#include "tok/charsmap.h"
+#include "tok/fold.h"
+#include "tok/split.h"
+#include "tok/tok.h"
+
+typedef struct model {
+    buf bytes;
+    gguf *g;
+    tok *t;
+    hearth_err err;
+} model;
+
+static test_vocab vocab; // too large for the stack of some platforms
+
+static hearth_status open_vocab(model *m)
+{
+    *m = (model){.err = ERR_INIT};
+    buf_init(&m->bytes, MEM_TEST, 1 << 20);
+    assert_true(test_vocab_write(&vocab, &m->bytes));
+    gguf_bytes part = {"test", (const uint8_t *)m->bytes.p, m->bytes.n};
+    assert_int_equal(gguf_open(&part, 1, &m->g, &m->err), HEARTH_OK);
+    return tok_open(m->g, &m->t, &m->err);
+}
+
+static void open_good(model *m)
+{
+    if (open_vocab(m) != HEARTH_OK) fail_msg("%s", m->err.msg);
+}
+
+static void close_vocab(model *m)
+{
+    tok_free(m->t);
+    gguf_close(m->g);
+    buf_release(&m->bytes);
+}
+
+static const tok_options PLAIN = {false, false}, PARSE = {false, true}, ADD = {true, false};
+
+// `expected`: spellings separated by blanks.
+static void check_encoding(const tok *t, const char *text, tok_options o, const char *expected)
+{
+    tok_ids ids = {0};
+    hearth_err err = ERR_INIT;
+    if (tok_encode(t, str_from(text), o, &ids, &err) != HEARTH_OK) fail_msg("%s", err.msg);
+    buf got;
+    buf_init(&got, MEM_TEST, 1 << 16);
+    for (size_t i = 0; i < ids.n; i++) {
+        if (i) buf_append_char(&got, ' ');
+        buf_append_str(&got, tok_text(t, ids.id[i]));
+    }
+    assert_string_equal(buf_str(&got).p, expected);
+    buf_release(&got);
+    tok_ids_release(&ids);
+}
+
+// Encodes and decodes.
+static void check_back(const tok *t, const char *text, const char *expected)
+{
+    tok_ids ids = {0};
+    tok_stream s;
+    buf out;
+    buf_init(&out, MEM_TEST, 1 << 16);
+    tok_stream_init(&s);
+    assert_int_equal(tok_encode(t, str_from(text), PLAIN, &ids, NULL), HEARTH_OK);
+    for (size_t i = 0; i < ids.n; i++) {
+        assert_int_equal(tok_stream_put(t, &s, ids.id[i], false, &out), HEARTH_OK);
+    }
+    assert_int_equal(tok_stream_flush(&s, false, &out), HEARTH_OK);
+    assert_string_equal(buf_str(&out).p, expected);
+    buf_release(&out);
+    tok_ids_release(&ids);
+}
+
+static void check_refused(hearth_status status, const char *message)
+{
+    model m;
+    assert_int_equal(open_vocab(&m), status);
+    assert_null(m.t);
+    if (!strstr(m.err.msg, message)) fail_msg("'%s' is not in '%s'", message, m.err.msg);
+    close_vocab(&m);
+}
+
+static void test_unigram(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_t5(&vocab, false);
+    open_good(&m);
+    check_encoding(m.t, "hello", PLAIN, "\u2581hello"); // -9.5 against -11 with the space alone
+    check_encoding(m.t, "xhello", PLAIN, "\u2581 <unk> hello");
+    check_encoding(m.t, "xyz \xFFq", PLAIN, "\u2581 <unk> \u2581 <unk>"); // a run is one
+    check_encoding(m.t, "  hello", PLAIN, "\u2581 \u2581 \u2581hello");
+    check_encoding(m.t, "hello<tool>he", PLAIN, "\u2581hello <tool> \u2581he");
+    check_back(m.t, "hello hello", "hello hello");
+    close_vocab(&m);
+    test_vocab_t5(&vocab, true);
+    vocab.add_eos = vocab.remove_extra_spaces = true;
+    open_good(&m);
+    check_encoding(m.t, "  x  hello ", ADD, "\u2581 <0x78> \u2581hello </s>");
+    check_encoding(m.t, "   ", PLAIN, "");
+    check_back(m.t, "hello w\u00f6", "hello w\u00f6");
+    close_vocab(&m);
+}
+
+static void test_unigram_refused(void **state)
+{
+    (void)state;
+    static const char bad[][8] = {{1, 0, 0, 0, 0}, {4, 0, 0, 0, 0, 0, 0, 0}, {0}, {1}};
+    static const size_t sizes[] = {5, 8, 6, 3};
+    for (size_t i = 0; i < COUNTOF(sizes); i++) {
+        test_vocab_t5(&vocab, false);
+        vocab.charsmap = (str){bad[i], sizes[i]};
+        check_refused(HEARTH_E_FORMAT, "'tokenizer.ggml.precompiled_charsmap'");
+    }
+    char huge[600];
+    memset(huge, 'x', sizeof huge);
+    test_vocab_t5(&vocab, false);
+    vocab.text[3] = (str){huge, sizeof huge};
+    check_refused(HEARTH_E_LIMIT, "token 3 has 600 bytes, at most 512");
+    test_vocab_rwkv(&vocab);
+    vocab.text[3] = (str){huge, sizeof huge};
+    check_refused(HEARTH_E_LIMIT, "token 3 has more than 512 bytes");
+}
+
+// Random arrays: nothing outside is read (the sanitizers look), matches stay inside the text.
+static void test_hostile_rules(void **state)
+{
+    (void)state;
+    rng r;
+    rng_seed(&r, 21);
+    for (int round = 0; round < 3000; round++) {
+        uint8_t data[4 + 4 * 16 + 4] = {4 * 16};
+        for (size_t i = 4; i + 1 < sizeof data; i++) data[i] = (uint8_t)rng_below(&r, 256);
+        for (size_t i = 0; i < 16; i++) { // small offsets and labels, so that walks go on
+            data[4 + 4 * i] &= 0x0F;
+            data[6 + 4 * i] = 0;
+            data[7 + 4 * i] &= 0x80;
+        }
+        charsmap m;
+        assert_int_equal(charsmap_open(&m, data, sizeof data, NULL), HEARTH_OK);
+        char text[8];
+        for (size_t i = 0; i < sizeof text; i++) text[i] = (char)rng_below(&r, 16);
+        str with = {0};
+        size_t n = charsmap_match(&m, (str){text, sizeof text}, &with);
+        assert_true(n <= sizeof text);
+        if (n) assert_true(with.p >= (char *)data && with.p + with.n < (char *)data + sizeof data);
+    }
+}
+
+static void test_wordpiece(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_bert(&vocab);
+    open_good(&m);
+    check_encoding(m.t, "Hello, w\u00f6rld! h\u00c9llo", PLAIN,
+                   "\u2581hello [UNK] \u2581world \u2581! \u2581hello");
+    check_encoding(m.t, "hellos heo\u4e16\u4e16", ADD,
+                   "[CLS] \u2581hello s \u2581he o \u2581\u4e16 \u2581\u4e16 [SEP]");
+    check_encoding(m.t, "he\u00adllo he\x01 \xFFhe", PLAIN, "\u2581hello \u2581he \u2581he");
+    check_encoding(m.t, "he\u2581he", PLAIN, "[UNK]"); // its own mark cannot be spelled
+    check_encoding(m.t, "hello<tool>[SEP]", PARSE, "\u2581hello <tool> [SEP]");
+    check_back(m.t, "Hellos world!", "hellos world !");
+    char room[300];
+    memset(room, 'l', sizeof room);
+    room[0] = 'h', room[100] = 0;
+    tok_ids ids = {0};
+    assert_int_equal(tok_encode(m.t, str_from(room), PLAIN, &ids, NULL), HEARTH_OK);
+    assert_int_equal(ids.n, 100);
+    room[100] = 'l', room[101] = 0;
+    check_encoding(m.t, room, PLAIN, "[UNK]");
+    tok_ids_release(&ids);
+    close_vocab(&m);
+    test_vocab_bert(&vocab); // the published spelling
+    for (int i = 4; i < 16; i++) {
+        str s = vocab.text[i];
+        if (str_starts(s, STR("\u2581"))) vocab.text[i] = (str){s.p + 3, s.n - 3};
+    }
+    vocab.text[test_vocab_find(&vocab, "llo")] = STR("##llo");
+    open_good(&m);
+    check_encoding(m.t, "hello heLLO llo", PLAIN, "hello hello [UNK]");
+    check_encoding(m.t, "HELLO WORLD", PLAIN, "hello world");
+    close_vocab(&m);
+}
+
+static void test_fold(void **state)
+{
+    (void)state;
+    uint32_t out[FOLD_MAX];
+    assert_int_equal(fold_strip(0xE9, out), 1);
+    assert_int_equal(out[0], 'e');
+    assert_int_equal(fold_strip(0x301, out), 0);
+    assert_int_equal(fold_strip(0xAC01, out), 3); // a syllable of three letters
+    assert_true(out[0] == 0x1100 && out[1] == 0x1161 && out[2] == 0x11A8);
+    assert_int_equal(fold_strip(0xAC00, out), 2);
+    assert_int_equal(fold_strip(0x10FFFF, out), 1);
+    assert_int_equal(fold_lower(0x130, out), 2);
+    assert_int_equal(fold_lower(0x1E921, out), 1);
+    assert_int_equal(out[0], 0x1E943);
+    assert_int_equal(fold_lower(0x1E922, out), 1);
+    assert_int_equal(out[0], 0x1E922);
+    assert_int_equal(fold_lower(0x101, out), 1); // between two of a run with step 2
+    assert_int_equal(out[0], 0x101);
+}
+
+static void test_rwkv(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_rwkv(&vocab);
+    open_good(&m);
+    check_encoding(m.t, "hello hellohe", PLAIN, "hello  hello he");
+    check_encoding(m.t, "\n\n\n's", PLAIN, "\\n\\n \\x0a \\'s");
+    check_encoding(m.t, "\t\r\\\u4e16\xE4", PLAIN, "\\t\\r\\\\ \\xe4\\xb8\\x96 \\xe4");
+    check_back(m.t, "a\t\r\\\n\n\x01\xFFhello's\u4e16", "a\t\r\\\n\n\x01\xFFhello's\u4e16");
+    close_vocab(&m);
+    vocab.text[1 + 'q'] = STR("\\x7");
+    open_good(&m);
+    tok_ids ids = {0};
+    assert_int_equal(tok_encode(m.t, STR("q"), PLAIN, &ids, &m.err), HEARTH_E_FORMAT);
+    assert_non_null(strstr(m.err.msg, "no token for byte 0x71"));
+    close_vocab(&m);
+}
+
+// White space behind special tokens, for models whose name says so.
+static void test_strip(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_spm(&vocab);
+    vocab.name = "Phi-3 mini";
+    open_good(&m);
+    check_encoding(m.t, "<|user|>\n hello", PARSE, "<|user|> \u2581hello");
+    check_encoding(m.t, "hello <|user|> \n<tool> \t", PARSE, "\u2581hello \u2581 <|user|> <tool>");
+    check_encoding(m.t, "<s> hello", PARSE, "<s> \u2581 \u2581hello");
+    close_vocab(&m);
+    vocab.name = "other";
+    open_good(&m);
+    check_encoding(m.t, "<|user|> hello", PARSE, "<|user|> \u2581 \u2581hello");
+    close_vocab(&m);
+    test_vocab_bpe(&vocab, "jina-v2-code");
+    test_vocab_add(&vocab, "<mask>", 0, TOK_CONTROL);
+    open_good(&m);
+    check_encoding(m.t, "hello \n<mask> he", PARSE, "hello <mask> \u0120 he");
+    close_vocab(&m);
+}
+
+static size_t count_words(const char *pre, str text)
+{
+    const word_split *split = split_find(str_from(pre));
+    split_cursor c = {0};
+    size_t n = 0;
+    for (size_t at = 0; at < text.n; n++) at = split_next(split, &c, text, at);
+    return n;
+}
+
+static void test_halved_spaces(void **state)
+{
+    (void)state;
+    char text[2048];
+    memset(text, ' ', sizeof text);
+    assert_int_equal(count_words("jais-2", (str){text, 512}), 1);
+    assert_int_equal(count_words("jais-2", (str){text, 513}), 2);
+    assert_int_equal(count_words("jais-2", (str){text, 511}), 9); // 256, 128 ... 4, 2 and 1
+    text[513] = 'x';
+    assert_int_equal(count_words("jais-2", (str){text, 514}), 2); // 512, and one with the x
+}
+
+// Each would take hours if it cost the square of the length.
+static void test_long_runs(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {" ", "\n ", "1", "a", "\u4e16", "\u4e16A", "A", "'",
+                                        "\u0301", "! ", "\xFF", " a", "\u3000", ".", "\x01"};
+    static const char *const splits[] = {
+        "default", "falcon", "starcoder", "llama3", "qwen35", "gpt-4o", "tekken", "deepseek-llm",
+        "deepseek-coder", "deepseek-v3", "spark2_5", "youtu", "viking", "seed-coder", "jais-2",
+        "exaone-moe", "laguna", "minicpm5"};
+    const size_t n = 100000;
+    char *text = malloc(n);
+    assert_non_null(text);
+    for (size_t i = 0; i < COUNTOF(parts); i++) {
+        size_t part_n = strlen(parts[i]), whole = n / part_n * part_n;
+        for (size_t at = 0; at < whole; at++) text[at] = parts[i][at % part_n];
+        for (size_t k = 0; k < COUNTOF(splits); k++) {
+            assert_true(count_words(splits[k], (str){text, whole}) > 0);
+            text[whole - 1] ^= 1; // something else at the end
+            assert_true(count_words(splits[k], (str){text, whole}) > 0);
+            text[whole - 1] ^= 1;
+        }
+    }
+    free(text);
+}
+
+static void make_kind(int kind)
+{
+    static const char rules[] = {8, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 'x', 0};
+    switch (kind) {
+    case 0: test_vocab_t5(&vocab, true); vocab.charsmap = (str){rules, sizeof rules}; break;
+    case 1: test_vocab_bert(&vocab); break;
+    case 2: test_vocab_rwkv(&vocab); break;
+    default: test_vocab_bpe(&vocab, "deepseek-llm"); break;
+    }
+}
+
+static void test_open_without_memory(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        model m;
+        make_kind(kind);
+        open_good(&m);
+        tok_free(m.t);
+        size_t before = mem_get_total().now_bytes;
+        hearth_status status = HEARTH_E_NOMEM;
+        for (uint64_t n = 1; status != HEARTH_OK; n++) {
+            assert_true(n < 1000);
+            mem_fail_nth(n, n % 2);
+            status = tok_open(m.g, &m.t, NULL);
+            mem_fail_nth(0, false);
+            if (status == HEARTH_OK) break;
+            assert_int_equal(status, HEARTH_E_NOMEM);
+            assert_null(m.t);
+            assert_int_equal(mem_get_total().now_bytes, before);
+        }
+        close_vocab(&m);
+    }
+}
+
+static void test_encode_without_memory(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        model m;
+        make_kind(kind);
+        open_good(&m);
+        char text[4096];
+        memset(text, 'o', sizeof text);
+        memcpy(text, "hello hello<tool>he ", 20);
+        hearth_status status = HEARTH_E_NOMEM;
+        for (uint64_t n = 1; status != HEARTH_OK; n++) {
+            tok_ids ids = {0};
+            assert_true(n < 1000);
+            mem_fail_nth(n, n % 2);
+            status = tok_encode(m.t, (str){text, sizeof text}, ADD, &ids, NULL);
+            mem_fail_nth(0, false);
+            if (status != HEARTH_OK) {
+                assert_int_equal(status, HEARTH_E_NOMEM);
+                assert_int_equal(ids.n, 0);
+            }
+            tok_ids_release(&ids);
+        }
+        close_vocab(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unigram),
+        cmocka_unit_test(test_unigram_refused),
+        cmocka_unit_test(test_hostile_rules),
+        cmocka_unit_test(test_wordpiece),
+        cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_rwkv),
+        cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_halved_spaces),
+        cmocka_unit_test(test_long_runs),
+        cmocka_unit_test(test_open_without_memory),
+        cmocka_unit_test(test_encode_without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
