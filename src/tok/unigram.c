@@ -46,7 +46,7 @@ static hearth_status read_scores(tok *t, const gguf *g, hearth_err *err)
     if (!kv) return err_fail(err, HEARTH_E_FORMAT, "'%s': missing", key);
     t->unigram->score = arena_new(&t->mem, float, (size_t)t->n);
     if (!t->unigram->score) return err_fail(err, HEARTH_E_NOMEM, "'%s': no memory", key);
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (int32_t i = 0; i < t->n; i++) {
         double score;
         if (!gguf_item_f64(kv, (uint64_t)i, &score) || !isfinite(score)) {
