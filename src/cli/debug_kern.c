@@ -22,7 +22,7 @@ enum { SLOT_BYTES = sizeof(any_fn) };
 
 // A slot is compared as bytes: the functions have many types, and only identity matters here.
 typedef struct slot { char name[32]; size_t at; } slot;
-enum { SLOTS_MAX = 5 * DTYPE_COUNT + 2 * ACT_COUNT + 8 };
+enum { SLOTS_MAX = 5 * DTYPE_COUNT + 2 * ACT_COUNT + 16 };
 
 static void add_slot(slot *slots, int *n, const char *name, const char *part, size_t at)
 {
@@ -49,7 +49,11 @@ static int list_slots(slot *slots)
     }
     add_slot(slots, &n, "rms_norm", "", offsetof(kern, rms_norm));
     add_slot(slots, &n, "silu_mul", "", offsetof(kern, silu_mul));
+    add_slot(slots, &n, "gelu_mul", "", offsetof(kern, gelu_mul));
+    add_slot(slots, &n, "soft_cap", "", offsetof(kern, soft_cap));
     add_slot(slots, &n, "add", "", offsetof(kern, add));
+    add_slot(slots, &n, "scale", "", offsetof(kern, scale));
+    add_slot(slots, &n, "add_scaled", "", offsetof(kern, add_scaled));
     add_slot(slots, &n, "rope_norm", "", offsetof(kern, rope_norm));
     add_slot(slots, &n, "rope_neox", "", offsetof(kern, rope_neox));
     return n;

@@ -23,6 +23,7 @@
 #define LIMIT_HEADS 4096
 #define LIMIT_HEAD_SIZE 4096            // values of one head; 256 in the largest published models
 #define LIMIT_FF (1 << 22)
+#define LIMIT_EXPERTS 4096               // of a layer; 512 in the largest published models
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary
 #define LIMIT_TOKEN_BYTES 65535          // one vocabulary entry
 #define LIMIT_CONTEXT (1 << 27)          // positions; 128 M, above any published context

@@ -23,7 +23,7 @@ typedef struct attn_job {
     const dev_attn_row *rows;
     int64_t n_rows, n_head, group; // group: query heads per key/value head
     size_t k_item, v_item;         // bytes of one key and one value of a head
-    float scale;
+    float scale, cap;
     const float *q;
     float *out;
     uint8_t *state;
@@ -90,7 +90,7 @@ static void fold_pages(const attn_job *j, const dev_attn_row *r, int64_t kv_head
         size_t at = (size_t)(kv_head * c->page_len + slot);
         j->k->attn_page[c->type_k](q, j->group, c->d_k, c->d_v, page + at * j->k_item, j->k_item,
                                    page + c->values_at + at * j->v_item, j->v_item, n_keys,
-                                   j->scale, state);
+                                   j->scale, j->cap, state);
         pos += n_keys;
     }
 }
@@ -124,14 +124,16 @@ static int64_t count_keys(const dev_attn_row *rows, int64_t n_rows)
 }
 
 void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                   int64_t n_head, float scale, dev_view q, dev_view out, dev_view scratch)
+                   int64_t n_head, float scale, float cap, dev_view q, dev_view out,
+                   dev_view scratch)
 {
     ASSERT(c->type_k == c->type_v && n_head % c->n_head_kv == 0);
     const cpu_dev *cpu = cpu_of(d);
     attn_job j = {.k = choose_kern(cpu, c), .c = c, .rows = rows, .n_rows = n_rows,
                   .n_head = n_head, .group = n_head / c->n_head_kv,
                   .k_item = item_bytes(c->type_k, c->d_k),
-                  .v_item = item_bytes(c->type_v, c->d_v), .scale = scale, .q = cpu_f32(q),
+                  .v_item = item_bytes(c->type_v, c->d_v), .scale = scale, .cap = cap,
+                  .q = cpu_f32(q),
                   .out = cpu_f32(out), .state = cpu_ptr(scratch),
                   .state_bytes = state_bytes(c, n_head)};
     int64_t work = count_keys(rows, n_rows) * n_head * (c->d_k + c->d_v);

@@ -45,7 +45,8 @@ size_t cpu_attention_scratch(dev *d, int64_t n_head, const dev_cache *shape, int
 void cpu_cache_write(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                      dev_view k, dev_view v);
 void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                   int64_t n_head, float scale, dev_view q, dev_view out, dev_view scratch);
+                   int64_t n_head, float scale, float cap, dev_view q, dev_view out,
+                   dev_view scratch);
 
 void cpu_gather(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
 void cpu_select(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
@@ -54,6 +55,11 @@ void cpu_rms_norm(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_
 void cpu_add(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
 void cpu_add_bias(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
 void cpu_silu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+void cpu_gelu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+void cpu_scale(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y);
+void cpu_soft_cap(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y);
+void cpu_mix(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,
+             int64_t n_terms, int64_t n, dev_view y);
 void cpu_rope_angles(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
                      dev_view angles);
 void cpu_rope(dev *d, const dev_rope *rope, dev_view angles, dev_view x, int64_t n_rows,

@@ -15,7 +15,10 @@ typedef struct rows_job {
     const float *a, *b;
     float *y;
     int64_t n_rows, n, chunk_rows;
-    float eps;
+    float eps; // or another number that all rows share
+    const int32_t *ids;
+    const float *weights;
+    int64_t n_terms;
     const dev_rope *rope;
     int64_t n_head;
 } rows_job;
@@ -112,6 +115,58 @@ void cpu_silu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n,
 {
     rows_job j = {.a = cpu_f32(gate), .b = cpu_f32(up), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
     run_rows(cpu_of(d), &j, 2 * n, silu_row);
+}
+
+static void gelu_row(const rows_job *j, int64_t r)
+{
+    j->k->gelu_mul(j->a + r * j->n, j->b + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_gelu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(gate), .b = cpu_f32(up), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, gelu_row);
+}
+
+static void scale_row(const rows_job *j, int64_t r)
+{
+    j->k->scale(j->a + r * j->n, j->eps, j->y + r * j->n, j->n);
+}
+
+void cpu_scale(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n, .eps = s};
+    run_rows(cpu_of(d), &j, n, scale_row);
+}
+
+static void cap_row(const rows_job *j, int64_t r)
+{
+    j->k->soft_cap(j->a + r * j->n, j->eps, j->y + r * j->n, j->n);
+}
+
+void cpu_soft_cap(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n, .eps = cap};
+    run_rows(cpu_of(d), &j, n, cap_row);
+}
+
+static void mix_row(const rows_job *j, int64_t r)
+{
+    float *y = j->y + r * j->n;
+    const int32_t *ids = j->ids + r * j->n_terms;
+    const float *weights = j->weights + r * j->n_terms;
+    j->k->scale(j->a + ids[0] * j->n, weights[0], y, j->n);
+    for (int64_t t = 1; t < j->n_terms; t++)
+        j->k->add_scaled(j->a + ids[t] * j->n, weights[t], y, j->n);
+}
+
+void cpu_mix(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,
+             int64_t n_terms, int64_t n, dev_view y)
+{
+    ASSERT(n_terms > 0);
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n, .ids = ids,
+                  .weights = weights, .n_terms = n_terms};
+    run_rows(cpu_of(d), &j, n * n_terms, mix_row);
 }
 
 // The angle is a double: at position 100,000 a float angle is off by 0.004 rad.

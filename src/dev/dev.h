@@ -90,6 +90,15 @@ typedef struct dev_ops {
     void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
     // y = silu(gate) * up, n_rows rows of n. In place is legal.
     void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+    // The same with gelu in its tanh form.
+    void (*gelu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+    // y = s * x; y = cap * tanh(x / cap). n_rows rows of n, in place is legal.
+    void (*scale)(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y);
+    void (*soft_cap)(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y);
+    // Row r of y = sum over j < n_terms, in this order, of weights[i] * row ids[i] of x with
+    // i = r * n_terms + j; rows of n. y and x do not overlap.
+    void (*mix)(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,
+                int64_t n_terms, int64_t n, dev_view y);
     // angles [n_rows][n_dims / 2][2] = (cos, sin) for each row's position; once per step.
     void (*rope_angles)(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
                         dev_view angles);
@@ -100,10 +109,11 @@ typedef struct dev_ops {
     void (*cache_write)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                         dev_view k, dev_view v);
     // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k]; head h
-    // uses key/value head h / (n_head / n_head_kv). Pages are folded in order of position, so the
-    // bits depend on the row's own keys alone.
+    // uses key/value head h / (n_head / n_head_kv). cap > 0: scores s become cap tanh(s / cap).
+    // Pages are folded in order of position, so the bits depend on the row's own keys alone.
     void (*attention)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                      int64_t n_head, float scale, dev_view q, dev_view out, dev_view scratch);
+                      int64_t n_head, float scale, float cap, dev_view q, dev_view out,
+                      dev_view scratch);
     void (*close)(dev *d);
 } dev_ops;
 

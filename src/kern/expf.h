@@ -52,4 +52,25 @@ static inline float silu_f32(float x)
     return x * ((x < 0 ? e : 1.0f) / (1.0f + e));
 }
 
+// x * sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3); the constants are 2 sqrt(2/pi) and that times
+// 0.044715. Where x^3 overflows, the sigmoid is 0 or 1 before.
+#define GELU_1 0x1.988454p+0f
+#define GELU_3 0x1.2444f2p-4f
+
+static inline float gelu_f32(float x)
+{
+    float u = x * (x * x * GELU_3 + GELU_1);
+    float e = exp_f32(x < 0 ? u : -u);
+    return x * ((x < 0 ? e : 1.0f) / (1.0f + e));
+}
+
+// cap * tanh(x / cap) with tanh |y| = (1 - exp(-2|y|)) / (1 + exp(-2|y|)).
+static inline float soft_cap_f32(float x, float cap)
+{
+    float y = x / cap;
+    float e = exp_f32(y < 0 ? y + y : -(y + y));
+    float t = (1.0f - e) / (1.0f + e) * cap;
+    return y < 0 ? -t : t;
+}
+
 #endif

@@ -77,8 +77,17 @@ typedef struct kern {
     // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded: 2^-21 relative, or
     // 2^-149 * (|gate| + 1) * (|up| + 1) absolute where the sigmoid is denormal.
     void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n);
+    // y = gelu(gate) * up with gelu(x) = x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): the
+    // tanh form of Hendrycks and Gimpel 2016. In place on either is legal. bounded: what an error
+    // of 2^-21 |u| in u makes of it, and 2^-21 relative; as silu_mul where the sigmoid is denormal.
+    void (*gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
+    // y = cap * tanh(x / cap), cap > 0. In place is legal. bounded: 2^-21 cap.
+    void (*soft_cap)(const float *x, float cap, float *y, int64_t n);
     // y = a + b. In place is legal. exact (one rounding).
     void (*add)(const float *a, const float *b, float *y, int64_t n);
+    // y = s * x, in place is legal; and y += s * x, the product rounded, then the sum. exact.
+    void (*scale)(const float *x, float s, float *y, int64_t n);
+    void (*add_scaled)(const float *x, float s, float *y, int64_t n);
 
     // Rotary position embedding (Su et al. 2021) of one head, in place; n_dims even, angles are
     // (cos, sin) pairs [n_dims / 2][2].
@@ -94,11 +103,12 @@ typedef struct kern {
     // heads that share one key/value head, folds keys [0, n_keys) of the page into the running
     // state. q: [n_head][d_k]; key j at (char *)k + j * k_stride bytes, value j likewise.
     // state: n_head records of {m, l, acc[d_v]} floats, stride 2 + d_v; a fresh record is
-    // {-INFINITY, 0, 0...}. The result of a head is acc / l. d_k, d_v: multiples of 8.
+    // {-INFINITY, 0, 0...}. The result of a head is acc / l. d_k, d_v: multiples of 8. Scores are
+    // scale * (q . k), with cap > 0 then cap * tanh(score / cap).
     // A head's bits depend on the sequence of pages (their n_keys and contents) alone. ordered.
     void (*attn_page[DTYPE_COUNT])(const float *q, int64_t n_head, int64_t d_k, int64_t d_v,
                                    const void *k, size_t k_stride, const void *v, size_t v_stride,
-                                   int64_t n_keys, float scale, float *state);
+                                   int64_t n_keys, float scale, float cap, float *state);
 } kern;
 
 enum { ACT_TILE = 16 }; // token rows that a packed layout may interleave

@@ -5,19 +5,13 @@
 //
 // Rotary pairs are neighbours (2i, 2i+1): the converter to GGUF has permuted the rows of q and k
 // for that. Llama 3.1 files bring "rope_freqs.weight", divisors of the frequencies (common code).
-// Biases on q, k and v are optional: a few fine-tunes have them. Mixtures of experts also say
-// "llama".
+// Biases on q, k and v are optional: a few fine-tunes have them. Mixtral, a mixture of experts,
+// says "llama" too: a router and experts stand for the SwiGLU, the chosen experts' weights sum to 1.
 #include "llm/family.h"
 
 static hearth_status configure_llama(const gguf *g, llm_config *c, hearth_err *err)
 {
-    uint64_t n_expert = 0;
-    bool found;
-    HEARTH_TRY(gguf_get_u64(g, "llama.expert_count", UINT32_MAX, &n_expert, &found, err));
-    if (n_expert > 0)
-        return err_fail(err, HEARTH_E_UNSUPPORTED,
-                        "'llama.expert_count' is %llu: mixtures of experts are not supported yet",
-                        (unsigned long long)n_expert);
+    (void)err;
     c->rope_neox = false;
     c->has_qkv_bias = gguf_find_tensor(g, "blk.0.attn_q.bias") != NULL;
     return HEARTH_OK;
@@ -26,7 +20,12 @@ static hearth_status configure_llama(const gguf *g, llm_config *c, hearth_err *e
 static void bind_llama_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    llm_bind_plain_layer(b, out);
+    if (c->n_expert > 0) {
+        llm_bind_plain_attention(b, out);
+        llm_bind_experts(b, true, out);
+    } else {
+        llm_bind_plain_layer(b, out);
+    }
     out->attn.q_bias = llm_bind_optional(b, "attn_q.bias", c->n_head * c->d_k, 1);
     out->attn.k_bias = llm_bind_optional(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
     out->attn.v_bias = llm_bind_optional(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
@@ -34,6 +33,7 @@ static void bind_llama_layer(llm_binder *b, llm_layer *out)
 
 const llm_family llm_family_llama = {
     .arch = "llama",
+    .has_experts = true,
     .configure = configure_llama,
     .bind_layer = bind_llama_layer,
     .run_layer = llm_run_prenorm_layer,

@@ -75,6 +75,26 @@ static hearth_status read_shape(config_reader *r, llm_config *c)
     return read_size(r, "attention.value_length", LIMIT_HEAD_SIZE, d_head, &c->d_v);
 }
 
+// Mixtures of experts. Files without the experts' own width (Mixtral) mean feed_forward_length.
+static hearth_status read_experts(config_reader *r, const llm_family *family, llm_config *c)
+{
+    uint64_t n = 0, shared = 0;
+    bool found;
+    HEARTH_TRY(gguf_get_u64(r->g, full_key(r, "expert_count"), UINT64_MAX, &n, &found, r->err));
+    if (n == 0) return HEARTH_OK;
+    if (!family->has_experts)
+        return err_fail(r->err, HEARTH_E_UNSUPPORTED,
+                        "key '%s': %llu: mixtures of experts are not supported in '%s' models",
+                        r->key, (unsigned long long)n, c->arch);
+    HEARTH_TRY(read_size(r, "expert_count", LIMIT_EXPERTS, 0, &c->n_expert));
+    HEARTH_TRY(read_size(r, "expert_used_count", c->n_expert, 0, &c->n_expert_used));
+    HEARTH_TRY(read_size(r, "expert_feed_forward_length", LIMIT_FF, c->n_ff, &c->n_ff_expert));
+    HEARTH_TRY(gguf_get_u64(r->g, full_key(r, "expert_shared_feed_forward_length"), LIMIT_FF,
+                            &shared, &found, r->err));
+    c->n_ff_shared = (int64_t)shared;
+    return HEARTH_OK;
+}
+
 static hearth_status check_shape(const llm_config *c, hearth_err *err)
 {
     if (c->n_head % c->n_head_kv)
@@ -144,6 +164,7 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     config_reader r = {.g = g, .arch = c.arch, .err = err};
     HEARTH_TRY(read_shape(&r, &c));
     HEARTH_TRY(check_shape(&c, err));
+    HEARTH_TRY(read_experts(&r, family, &c));
     HEARTH_TRY(read_number(&r, "attention.layer_norm_rms_epsilon", 0, 1, NULL, &c.norm_eps));
     HEARTH_TRY(read_rope(&r, &c));
     HEARTH_TRY(read_vocabulary(g, &c, err));

@@ -9,7 +9,7 @@
 // Device activations (rows of n_batch), q..att and gate, up share one region since a layer uses
 // them one after the other:
 //
-//   x | h | q, k, v, att  or  gate, up | angles | picked | logits | scratch of matmul and attention
+//   x | h | q, k, v, att  or  gate, up, experts | angles | picked | logits | matmul, attention
 #include "llm/ctx_int.h"
 
 void llm_ctx_options_default(llm_ctx_options *o)
@@ -79,7 +79,8 @@ static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o,
         HEARTH_TRY(weights_acquire(m->w, id, &w, err));
         bool is_head = id == m->output, is_table = id == m->embedding && !is_head;
         int64_t rows = is_head ? o->n_logits : o->n_batch;
-        if (w->n_out > 1 && !is_table)
+        // A shared expert's gate is a vector that is multiplied.
+        if ((w->n_out > 1 || m->c.n_ff_shared) && !is_table)
             most = size_max(most, ops->matmul_scratch(m->d, w->type, w->n_in, rows));
         weights_release(m->w, id);
     }
@@ -98,8 +99,13 @@ static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_
     l->k = place_floats(&end, rows, c->n_head_kv * c->d_k);
     l->v = place_floats(&end, rows, c->n_head_kv * c->d_v);
     l->att = place_floats(&end, rows, c->n_head * c->d_v);
-    l->gate = place_floats(&ffn_end, rows, c->n_ff);
-    l->up = place_floats(&ffn_end, rows, c->n_ff);
+    int64_t n_ff = i64_max(c->n_ff, i64_max(c->n_expert_used * c->n_ff_expert, c->n_ff_shared));
+    l->gate = place_floats(&ffn_end, rows, n_ff);
+    l->up = place_floats(&ffn_end, rows, n_ff);
+    if (c->n_expert > 0) {
+        l->experts = place_floats(&ffn_end, rows, (c->n_expert_used + 1) * c->n_embd);
+        l->route = place_floats(&ffn_end, rows, c->n_expert + 1);
+    }
     end = end > ffn_end ? end : ffn_end;
     l->angles = place_floats(&end, rows, c->n_rot);
     l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
@@ -117,6 +123,14 @@ static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
     l->host_want = place(&end, rows);
     l->host_logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
     l->host_hidden = place_floats(&end, l->o.n_logits, c->n_embd);
+    if (c->n_expert > 0) {
+        int64_t batch = l->o.n_batch, terms = c->n_expert_used + 1;
+        l->host_choice[0] = place_floats(&end, batch, c->n_expert + 1);
+        l->host_choice[1] = place_floats(&end, batch, terms);
+        l->host_choice[2] = place_floats(&end, batch, terms); // ids: int32_t is as wide as float
+        l->host_choice[3] = place_floats(&end, batch, c->n_expert_used);
+        l->host_choice[4] = place_floats(&end, 1, c->n_expert + 2);
+    }
     l->host_bytes = end;
 }
 
@@ -175,7 +189,16 @@ static void set_run(llm_ctx *c)
         .angles = dev_at(base, l->angles), .x = dev_at(base, l->x), .h = dev_at(base, l->h),
         .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
         .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
+        .experts = dev_at(base, l->experts), .route = dev_at(base, l->route),
         .scratch = dev_at(base, l->scratch),
+    };
+    uint8_t *host = (uint8_t *)c;
+    c->run.choice = (nn_choice){
+        .logits = (float *)(void *)(host + l->host_choice[0]),
+        .weights = (float *)(void *)(host + l->host_choice[1]),
+        .ids = (int32_t *)(void *)(host + l->host_choice[2]),
+        .rows = (int32_t *)(void *)(host + l->host_choice[3]),
+        .first = (int32_t *)(void *)(host + l->host_choice[4]),
     };
 }
 

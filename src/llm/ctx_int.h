@@ -12,10 +12,11 @@ typedef struct ctx_layout {
     llm_ctx_options o; // as given, rounded and bounded
     cache_shape cache;
     // device
-    size_t x, h, q, k, v, att, gate, up, angles, picked, logits, scratch;
+    size_t x, h, q, k, v, att, gate, up, experts, route, angles, picked, logits, scratch;
     uint64_t device_bytes;
     // host
     size_t host_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
+    size_t host_choice[5]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
 

@@ -7,12 +7,14 @@
 static const llm_family *const families[] = {
     &llm_family_llama,
     &llm_family_qwen2,
+    &llm_family_qwen2moe,
     &llm_family_qwen3,
+    &llm_family_qwen3moe,
 };
 
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
 {
-    char known[256] = "";
+    char known[512] = "";
     size_t n = 0;
     for (size_t i = 0; i < COUNTOF(families); i++) {
         if (str_eq_z(arch, families[i]->arch)) {
@@ -48,7 +50,7 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
     return bind_named(b, name, n_in, n_out, true);
 }
 
-static void bind_plain_attention(llm_binder *b, nn_attn *out)
+static void bind_attention(llm_binder *b, nn_attn *out)
 {
     const llm_config *c = b->c;
     *out = (nn_attn){
@@ -70,12 +72,43 @@ static nn_norm bind_norm(llm_binder *b, const char *name)
     return (nn_norm){llm_bind(b, name, b->c->n_embd, 1), b->c->n_embd, b->c->norm_eps};
 }
 
+void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
+{
+    out->attn_norm = bind_norm(b, "attn_norm.weight");
+    bind_attention(b, &out->attn);
+    out->ffn_norm = bind_norm(b, "ffn_norm.weight");
+}
+
+static weight_id bind_experts(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_experts(b->w, full, n_in, n_out, b->c->n_expert, &id, b->err);
+    return id;
+}
+
+void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->moe = (nn_moe){
+        .router = llm_bind(b, "ffn_gate_inp.weight", c->n_embd, c->n_expert),
+        .gate = bind_experts(b, "ffn_gate_exps.weight", c->n_embd, c->n_ff_expert),
+        .up = bind_experts(b, "ffn_up_exps.weight", c->n_embd, c->n_ff_expert),
+        .down = bind_experts(b, "ffn_down_exps.weight", c->n_ff_expert, c->n_embd),
+        .shared = {WEIGHT_NONE, WEIGHT_NONE, WEIGHT_NONE, c->n_ff_shared, false},
+        .shared_gate = WEIGHT_NONE,
+        .n_embd = c->n_embd, .n_expert = c->n_expert, .n_used = c->n_expert_used,
+        .n_ff = c->n_ff_expert,
+        .normalize = normalize,
+    };
+}
+
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    out->attn_norm = bind_norm(b, "attn_norm.weight");
-    bind_plain_attention(b, &out->attn);
-    out->ffn_norm = bind_norm(b, "ffn_norm.weight");
+    llm_bind_plain_attention(b, out);
     out->ffn = (nn_ffn){
         .gate = llm_bind(b, "ffn_gate.weight", c->n_embd, c->n_ff),
         .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
@@ -93,7 +126,10 @@ hearth_status llm_run_prenorm_layer(const nn_run *r, const llm_layer *l, const d
     HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
     ops->add(r->d, r->x, r->h, n, r->x);
     HEARTH_TRY(nn_apply_norm(r, &l->ffn_norm, r->x, r->n_rows, r->h, err));
-    HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
+    if (l->moe.n_expert > 0)
+        HEARTH_TRY(nn_mixture(r, &l->moe, err));
+    else
+        HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
     ops->add(r->d, r->x, r->h, n, r->x);
     return HEARTH_OK;
 }

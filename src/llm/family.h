@@ -16,6 +16,7 @@ typedef struct llm_layer {
     nn_attn attn;
     nn_norm ffn_norm;
     nn_ffn ffn;
+    nn_moe moe; // instead of ffn where n_expert > 0
 } llm_layer;
 
 // Binds tensors "blk.<layer>.<name>"; keeps the first failure, so that a list of bindings is
@@ -33,6 +34,7 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
 
 typedef struct llm_family {
     const char *arch; // general.architecture
+    bool has_experts; // may "expert_count" be above 0?
     // Keys and tensors that this family alone has; the common ones are read already.
     hearth_status (*configure)(const gguf *g, llm_config *c, hearth_err *err);
     void (*bind_layer)(llm_binder *b, llm_layer *out);
@@ -40,7 +42,8 @@ typedef struct llm_family {
                                hearth_err *err);
 } llm_family;
 
-extern const llm_family llm_family_llama, llm_family_qwen2, llm_family_qwen3;
+extern const llm_family llm_family_llama, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3,
+    llm_family_qwen3moe;
 
 // HEARTH_E_UNSUPPORTED that lists what is there.
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err);
@@ -48,6 +51,9 @@ hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
 // Shared by families: the tensors of a plain layer (norm, q, k, v, o, norm, gate, up, down), and
 //   x += attention(norm(x));  x += feed_forward(norm(x))
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out);
+// Norms and attention of a plain layer; the router and the experts of a mixture.
+void llm_bind_plain_attention(llm_binder *b, llm_layer *out);
+void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
 hearth_status llm_run_prenorm_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
                                     hearth_err *err);
 

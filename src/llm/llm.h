@@ -29,6 +29,8 @@ typedef struct llm_config {
     float rope_linear;    // positions are divided by this (linear scaling), 1 without
     bool rope_neox, has_qkv_bias, has_qk_norm;
     bool is_tied;         // the output matrix is the embedding
+    // Mixtures of experts; all 0 without.
+    int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
 } llm_config;
 
 typedef struct llm_model llm_model;

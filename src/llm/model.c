@@ -131,7 +131,7 @@ static uint64_t hash_config(const llm_model *m)
     const llm_config *c = &m->c;
     const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
-                             m->n_layer};
+                             m->n_layer, c->n_expert, c->n_expert_used};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));

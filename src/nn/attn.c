@@ -42,6 +42,7 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     ops->rope(r->d, a->rope, r->angles, r->q, r->n_rows, a->n_head, a->d_k);
     ops->rope(r->d, a->rope, r->angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
     ops->cache_write(r->d, cache, r->rows, r->n_rows, r->k, r->v);
-    ops->attention(r->d, cache, r->rows, r->n_rows, a->n_head, a->scale, r->q, r->att, r->scratch);
+    ops->attention(r->d, cache, r->rows, r->n_rows, a->n_head, a->scale, a->cap, r->q, r->att,
+                   r->scratch);
     return nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err);
 }

@@ -8,6 +8,15 @@
 
 #include "nn/weights.h"
 
+// Where a mixture of experts keeps on the host who goes where (moe.c).
+typedef struct nn_choice {
+    float *logits;  // [n_rows][n_expert], then [n_rows] for the shared expert
+    float *weights; // [n_rows][n_used + 1]
+    int32_t *ids;   // [n_rows][n_used + 1]
+    int32_t *rows;  // [n_rows * n_used]
+    int32_t *first; // [n_expert + 2]
+} nn_choice;
+
 // What all blocks of one step share.
 typedef struct nn_run {
     dev *d;
@@ -19,7 +28,9 @@ typedef struct nn_run {
     dev_view h;                // a block's input after its norm and then its output, [n_embd]
     dev_view q, k, v;          // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v]
     dev_view att;              // [n_head * d_v]
-    dev_view gate, up;         // [n_ff] each
+    dev_view gate, up;         // [n_ff] each, or [n_used][n_ff] of a mixture
+    dev_view experts, route;   // of a mixture: [n_used + 1][n_embd], [n_expert + 1]
+    nn_choice choice;
     dev_view scratch;          // of matmul() and attention()
 } nn_run;
 
@@ -35,13 +46,24 @@ typedef struct nn_attn {
     weight_id q_norm, k_norm;            // RMS norm of each head, [d_k]; WEIGHT_NONE: without
     int64_t n_head, n_head_kv, d_k, d_v;
     float scale, norm_eps;
+    float cap;                           // of scores, soft; 0: without
     const dev_rope *rope;
 } nn_attn;
 
 typedef struct nn_ffn {
-    weight_id gate, up, down; // down(silu(gate x) * up x)
+    weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
+    bool is_gelu;             // act: gelu (tanh form) instead of silu
 } nn_ffn;
+
+typedef struct nn_moe {
+    weight_id router;          // [n_embd -> n_expert]
+    weight_id gate, up, down;  // of n_expert slices
+    nn_ffn shared;             // an expert for every row; its gate WEIGHT_NONE: without
+    weight_id shared_gate;     // [n_embd]; its sigmoid weighs the shared expert. WEIGHT_NONE: 1
+    int64_t n_embd, n_expert, n_used, n_ff; // n_expert 0: the layer has no mixture
+    bool normalize;            // weights of the chosen experts sum to 1
+} nn_moe;
 
 // y = norm of n_rows rows of x.
 hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, int64_t n_rows,
@@ -52,7 +74,10 @@ hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x,
 // h = attention(h), keys and values of the rows put into the layer's cache first.
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
                            hearth_err *err);
-// h = feed-forward(h).
+// h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
+hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);
+// h = mixture of experts(h).
+hearth_status nn_mixture(const nn_run *r, const nn_moe *m, hearth_err *err);
 
 #endif

@@ -1,11 +1,20 @@
-// Gated feed-forward block (SwiGLU, Shazeer 2020): h = down(silu(gate h) * up h).
+// Gated feed-forward block (Shazeer 2020): h = down(act(gate h) * up h), act being silu (SwiGLU) or
+// gelu in its tanh form (GeGLU).
 #include "nn/block.h"
 
-hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err)
+hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err)
 {
     const weight_id in[] = {f->gate, f->up};
     const dev_view to[] = {r->gate, r->up};
     HEARTH_TRY(nn_linear(r, 2, in, r->h, r->n_rows, to, err));
-    r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);
-    return nn_linear(r, 1, &f->down, r->gate, r->n_rows, &r->h, err);
+    if (f->is_gelu)
+        r->d->ops->gelu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);
+    else
+        r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);
+    return nn_linear(r, 1, &f->down, r->gate, r->n_rows, &y, err);
+}
+
+hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err)
+{
+    return nn_feed_forward_to(r, f, r->h, err);
 }

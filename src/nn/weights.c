@@ -15,6 +15,7 @@ typedef struct weight_entry {
     dev_weight w;
     dev_buf *buf;
     const gguf_tensor *source;
+    int64_t n_slices; // matrices of the tensor, one after the other; `w` is the first
 } weight_entry;
 
 struct weights {
@@ -55,16 +56,17 @@ void weights_close(weights *w)
 }
 
 static hearth_status check_tensor(const weights *w, const char *name, const gguf_tensor *t,
-                                  int64_t n_in, int64_t n_out, hearth_err *err)
+                                  int64_t n_in, int64_t n_out, int64_t n_slices,
+                                  hearth_err *err)
 {
     const int64_t *dim = t->dim;
-    bool is_vector = n_out == 1;
-    if (dim[0] != n_in || dim[1] != n_out || dim[2] != 1 || dim[3] != 1 ||
-        (is_vector && t->n_dims != 1))
+    if (dim[0] != n_in || dim[1] != n_out || dim[2] != n_slices || dim[3] != 1)
         return err_fail(err, HEARTH_E_FORMAT,
-                        "tensor '%s': shape is [%lld, %lld, %lld, %lld], expected [%lld, %lld]",
+                        "tensor '%s': shape is [%lld, %lld, %lld, %lld], expected [%lld, %lld] "
+                        "%lld times",
                         name, (long long)dim[0], (long long)dim[1], (long long)dim[2],
-                        (long long)dim[3], (long long)n_in, (long long)n_out);
+                        (long long)dim[3], (long long)n_in, (long long)n_out,
+                        (long long)n_slices);
     if (!w->d->ops->can_matmul(w->d, t->type))
         return err_fail(err, HEARTH_E_UNSUPPORTED, "tensor '%s': type %s cannot compute yet", name,
                         dtype_get(t->type)->name);
@@ -98,26 +100,26 @@ static uint64_t hash_tensor(const gguf_tensor *t)
     return hash_bytes(shape, sizeof shape, hash_bytes(t->name.p, t->name.n, 0));
 }
 
-hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
-                           weight_id *out, hearth_err *err)
+static hearth_status bind_tensor(weights *w, const char *name, int64_t n_in, int64_t n_out,
+                                 int64_t n_slices, weight_id *out, hearth_err *err)
 {
     *out = WEIGHT_NONE;
     const gguf_tensor *t = gguf_find_tensor(w->g, name);
-    if (!t && optional) return HEARTH_OK;
     if (!t) return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': not in the file", name);
-    HEARTH_TRY(check_tensor(w, name, t, n_in, n_out, err));
+    HEARTH_TRY(check_tensor(w, name, t, n_in, n_out, n_slices, err));
     if (w->n == w->cap) // only a caller that binds a tensor twice gets here
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
-    weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t};
+    weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t,
+                      .n_slices = n_slices};
     if (!dtype_bytes(t->type, n_in, &e.w.row_bytes))
         return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': rows of %lld are no whole blocks of %s",
                         name, (long long)n_in, dtype_get(t->type)->name);
-    size_t bytes = e.w.row_bytes * (size_t)n_out; // within the file, gguf_open() proved it
+    size_t bytes = e.w.row_bytes * (size_t)(n_out * n_slices); // gguf_open() proved it
     HEARTH_TRY(w->d->ops->wrap(w->d, t->data, bytes, &e.buf, err));
     e.w.data = (dev_view){e.buf, 0};
     hearth_status s = HEARTH_OK;
-    if (n_out == 1 && t->type != DTYPE_F32) s = convert_vector(w, &e, err);
+    if (n_out == 1 && n_slices == 1 && t->type != DTYPE_F32) s = convert_vector(w, &e, err);
     if (s != HEARTH_OK) {
         w->d->ops->free(w->d, e.buf);
         return s;
@@ -126,6 +128,31 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
     w->fingerprint += hash_tensor(t); // a sum: the order of binding does not matter
     w->entry[w->n] = e;
     *out = w->n++;
+    return HEARTH_OK;
+}
+
+hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
+                           weight_id *out, hearth_err *err)
+{
+    *out = WEIGHT_NONE;
+    if (optional && !gguf_find_tensor(w->g, name)) return HEARTH_OK;
+    return bind_tensor(w, name, n_in, n_out, 1, out, err);
+}
+
+hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
+                                   int64_t n_expert, weight_id *out, hearth_err *err)
+{
+    return bind_tensor(w, name, n_in, n_out, n_expert, out, err);
+}
+
+hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
+                                     hearth_err *err)
+{
+    const dev_weight *all;
+    ASSERT(id >= 0 && id < w->n && expert >= 0 && expert < w->entry[id].n_slices);
+    HEARTH_TRY(weights_acquire(w, id, &all, err));
+    *out = *all;
+    out->data = dev_at(all->data, (size_t)(expert * all->n_out) * all->row_bytes);
     return HEARTH_OK;
 }
 

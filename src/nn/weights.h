@@ -16,12 +16,18 @@ enum { WEIGHT_NONE = -1 };
 hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err);
 void weights_close(weights *w); // NULL is legal
 const gguf *weights_source(const weights *w);
-// Finds a tensor and checks type and shape: n_out == 1 and n_dims 1 for vectors. A tensor that is
+// Finds a tensor and checks type and shape: n_out == 1 for vectors. A tensor that is
 // absent gives WEIGHT_NONE when `optional`, else HEARTH_E_FORMAT that names it. Vectors that are
 // not F32 are converted once, here.
 hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
                            weight_id *out, hearth_err *err);
+// A tensor [n_in, n_out, n_expert]: n_expert matrices.
+hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
+                                   int64_t n_expert, weight_id *out, hearth_err *err);
 hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
+// One matrix of weights_bind_experts(), released like a whole weight.
+hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
+                                     hearth_err *err);
 void weights_release(weights *w, weight_id id);
 int32_t weights_count(const weights *w);       // tensors bound so far
 bool weights_is_bound(const weights *w, const gguf_tensor *t); // linear search

@@ -17,7 +17,7 @@ typedef struct pages {
     dtype type;
     int64_t n_head, d_k, d_v, n_keys, page; // pages of `page` keys, the last may be shorter
     size_t k_stride, v_stride;
-    float scale;
+    float scale, cap;
     guarded q, keys, values, state;
 } pages;
 
@@ -48,7 +48,8 @@ static void call_pages(void *arg)
         p->k->attn_page[p->type](p->q.data, p->n_head, p->d_k, p->d_v,
                                  (char *)p->keys.data + (size_t)j * p->k_stride, p->k_stride,
                                  (char *)p->values.data + (size_t)j * p->v_stride, p->v_stride,
-                                 i64_min(p->page, p->n_keys - j), p->scale, p->state.data);
+                                 i64_min(p->page, p->n_keys - j), p->scale, p->cap,
+                                 p->state.data);
 }
 
 static void fill_rows(const kern *k, dtype t, void *rows, size_t stride, int64_t n, int64_t d,
@@ -104,8 +105,10 @@ static scores head_scores(const pages *p, int64_t h)
             magnitude += fabs(t);
         }
         r.s[j] = sum * (double)p->scale;
+        if (p->cap > 0) r.s[j] = (double)p->cap * tanh(r.s[j] / (double)p->cap);
         r.max = r.s[j] <= r.max ? r.max : r.s[j];
         double error = (double)(p->d_k + 2) * 0x1p-24 * magnitude * (double)p->scale;
+        if (p->cap > 0) error += 0x1p-20 * (double)p->cap; // of soft_cap; its slope is at most 1
         r.error = error <= r.error ? r.error : error;
     }
     return r;
@@ -147,6 +150,7 @@ static void check_head_alone(const pages *whole, int64_t h)
     p.keys = whole->keys;
     p.values = whole->values;
     p.page = whole->page;
+    p.cap = whole->cap;
     memcpy(p.q.data, (const float *)whole->q.data + h * p.d_k, (size_t)p.d_k * sizeof(float));
     if (check_call(call_pages, &p) &&
         !same_bits(p.state.data, (const float *)whole->state.data + h * (2 + p.d_v), 2 + p.d_v))
@@ -160,6 +164,7 @@ static void check_pages(const kern *k, dtype t, const int64_t shape[5], fill f, 
 {
     pages p = pages_new(k, t, shape[0], shape[1], shape[2], shape[3], e);
     p.page = shape[4];
+    p.cap = shape[3] % 3 ? 0 : 2.5f;
     check_fill(p.q.data, p.n_head * p.d_k, f == FILL_INF ? FILL_RANDOM : f);
     fill_rows(k, t, p.keys.data, p.k_stride, p.n_keys, p.d_k, f == FILL_INF ? FILL_RANDOM : f);
     fill_rows(k, t, p.values.data, p.v_stride, p.n_keys, p.d_v, f == FILL_WIDE ? FILL_RANDOM : f);
@@ -178,7 +183,7 @@ static void check_empty(const kern *k, dtype t)
     float before[20];
     memcpy(before, p.state.data, sizeof before);
     k->attn_page[t](p.q.data, 2, 16, 8, p.keys.data, p.k_stride, p.values.data, p.v_stride, 0,
-                    p.scale, p.state.data);
+                    p.scale, 20.0f, p.state.data);
     if (memcmp(before, p.state.data, sizeof before)) check_fail("no keys: the state changed");
     pages_free(&p);
 }

@@ -130,6 +130,115 @@ static void check_silu_mul(const kern *k, int64_t n, fill f, edge e)
     case_free(&c);
 }
 
+// --- gelu_mul -----------------------------------------------------------------------------------
+static void call_gelu_mul(void *arg)
+{
+    vec_case *c = arg;
+    c->k->gelu_mul(c->a.data, c->b.data, c->y.data, c->n);
+}
+
+static void judge_gelu_mul(const vec_case *c)
+{
+    const float *g = c->a.data, *u = c->b.data, *y = c->y.data;
+    for (int64_t i = 0; i < c->n; i++) {
+        double gate = (double)g[i], up = (double)u[i];
+        double twice_u = 2 * sqrt(2 / acos(-1.0)) * (gate + 0.044715 * gate * gate * gate);
+        double want = gate / (1 + exp(-twice_u)) * up;
+        double slope = isfinite(twice_u) ? 0x1p-20 * fabs(twice_u) : 1;
+        double bound = fabs(want) * (0x1p-21 + (fabs(twice_u) < 104 ? slope : 0)) +
+                       0x1p-148 * (fabs(gate) + 1) * (fabs(up) + 1);
+        if (isinf(gate) && gate < 0) want = (double)NAN; // inf * 0
+        if (within(y[i], want, bound)) continue;
+        check_fail("gelu(%a) * %a = %a, expected %a", gate, up, (double)y[i], want);
+        return;
+    }
+}
+
+static void check_gelu_mul(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *gate = c.a.data;
+    check_fill(gate, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) gate[i] = check_uniform(-14.0f, 14.0f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(call_gelu_mul, &c)) {
+        judge_gelu_mul(&c);
+        check_in_place(&c, call_gelu_mul, true);
+    }
+    case_free(&c);
+}
+
+// --- soft_cap -----------------------------------------------------------------------------------
+static void call_soft_cap(void *arg)
+{
+    vec_case *c = arg;
+    c->k->soft_cap(c->a.data, 30.0f, c->y.data, c->n);
+}
+
+static void check_soft_cap(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *x = c.a.data, *y = c.y.data;
+    check_fill(x, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) x[i] = check_uniform(-120.0f, 120.0f);
+    if (check_call(call_soft_cap, &c)) {
+        for (int64_t i = 0; i < n; i++) {
+            double want = 30 * tanh((double)x[i] / 30);
+            if (within(y[i], want, 30 * 0x1p-21)) continue;
+            check_fail("soft_cap(%a) = %a, expected %a", (double)x[i], (double)y[i], want);
+            break;
+        }
+        check_in_place(&c, call_soft_cap, false);
+    }
+    case_free(&c);
+}
+
+// --- scale and add_scaled -----------------------------------------------------------------------
+static const float factor = 0x1.3579bp-1f;
+
+static void call_scale(void *arg)
+{
+    vec_case *c = arg;
+    c->k->scale(c->a.data, factor, c->y.data, c->n);
+}
+
+static void call_add_scaled(void *arg)
+{
+    vec_case *c = arg;
+    memcpy(c->y.data, c->b.data, (size_t)c->n * sizeof(float));
+    c->k->add_scaled(c->a.data, factor, c->y.data, c->n);
+}
+
+static void check_scaled(const kern *k, int64_t n, fill f, edge e, bool adds)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(adds ? call_add_scaled : call_scale, &c)) {
+        const float *a = c.a.data, *b = c.b.data;
+        for (int64_t i = 0; i < n; i++) {
+            float product = (float)((double)a[i] * (double)factor);
+            float want = adds ? (float)((double)b[i] + (double)product) : product;
+            if (same_bits((float *)c.y.data + i, &want, 1)) continue;
+            check_fail("%a scaled (and added to %a) = %a, expected %a", (double)a[i], (double)b[i],
+                       (double)((float *)c.y.data)[i], (double)want);
+            break;
+        }
+        if (!adds) check_in_place(&c, call_scale, false);
+    }
+    case_free(&c);
+}
+
+static void check_scale(const kern *k, int64_t n, fill f, edge e)
+{
+    check_scaled(k, n, f, e, false);
+}
+
+static void check_add_scaled(const kern *k, int64_t n, fill f, edge e)
+{
+    check_scaled(k, n, f, e, true);
+}
+
 // --- add ----------------------------------------------------------------------------------------
 static void check_add(const kern *k, int64_t n, fill f, edge e)
 {
@@ -269,6 +378,13 @@ static void run_family(const kern *k, const kern *below)
         check_lengths(k, check_rms_norm, 1);
     if (check_slot("silu_mul", NULL, k->silu_mul != below->silu_mul))
         check_lengths(k, check_silu_mul, 0);
+    if (check_slot("gelu_mul", NULL, k->gelu_mul != below->gelu_mul))
+        check_lengths(k, check_gelu_mul, 0);
+    if (check_slot("soft_cap", NULL, k->soft_cap != below->soft_cap))
+        check_lengths(k, check_soft_cap, 0);
+    if (check_slot("scale", NULL, k->scale != below->scale)) check_lengths(k, check_scale, 0);
+    if (check_slot("add_scaled", NULL, k->add_scaled != below->add_scaled))
+        check_lengths(k, check_add_scaled, 0);
     if (check_slot("add", NULL, k->add != below->add)) check_lengths(k, check_add, 0);
     if (check_slot("rope_norm", NULL, k->rope_norm != below->rope_norm))
         check_lengths(k, check_rope_norm, 0);

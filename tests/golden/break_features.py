@@ -15,6 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "broken"
 ATTN, FFN, FAMILY, MODEL = "src/nn/attn.c", "src/nn/ffn.c", "src/llm/families.c", "src/llm/model.c"
+MOE = "src/nn/moe.c"
 STEP, CONFIG, CPU = "src/llm/step.c", "src/llm/config.c", "src/dev/cpu_attention.c"
 
 FEATURES = [  # name, file, line as it is, line without the feature
@@ -55,6 +56,17 @@ FEATURES = [  # name, file, line as it is, line without the feature
      "    ops->copy(r->d, r->x, r->h, (size_t)n * sizeof(float));"),
     ("gate of the feed-forward", FFN,
      "r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);", ""),
+    ("pairing of qwen2moe", "src/llm/arch_qwen2moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("pairing of qwen3moe", "src/llm/arch_qwen3moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("choice of experts", MOE, "logits[e] > logits[best]", "logits[e] < logits[best]"),
+    ("weights of experts", MOE, "(float)(exp((double)logits[chosen[i]] - top) / sum);", "0.25f;"),
+    ("weights of experts sum to 1", MOE, "if (m->normalize) {", "if (false) {"),
+    ("weights of experts need not sum to 1", MOE, "if (m->normalize) {", "if (true) {"),
+    ("slice of the expert", "src/nn/weights.c", "(size_t)(expert * all->n_out)", "(size_t)(0 * all->n_out)"),
+    ("shared expert", MOE, "HEARTH_TRY(run_shared(r, m, err));",
+     "r->d->ops->scale(r->d, r->experts, 0, r->n_rows, m->n_embd,\n"
+     "    dev_at(r->experts, (size_t)(r->n_rows * m->n_used * m->n_embd) * sizeof(float)));"),
+    ("gate of the shared expert", MOE, "(float)(1 / (1 + exp(-(double)gate[i])));", "1;"),
     ("output norm", STEP,
      "HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));", ""),
     ("output matrix of its own", MODEL, "if (c->is_tied) return HEARTH_OK;", "return HEARTH_OK;"),

@@ -1,4 +1,4 @@
-// Logits of the seeded llama, qwen2 and qwen3 models against Hugging Face transformers.
+// Logits of the seeded models of every family against Hugging Face transformers.
 //
 // For each case: on the reference kernels and on each stronger instruction set of this processor,
 // in one batch and in uneven ones. Bounds (of the range of all golden logits of the case):
@@ -24,8 +24,7 @@
 #include "support/golden_model.h"
 #include "support/test_data.h"
 
-static golden_set set;
-static golden_set type_set;
+static golden_set set, type_set, arch_set;
 
 typedef struct logit_table { // rows x cols
     unsigned char *file;
@@ -158,6 +157,18 @@ static hearth_status open_closed(int n_threads, unsigned cpu, dev **out, hearth_
     return status;
 }
 
+// One row at a time: the same bits as `ours`, the result of larger batches.
+static void check_bits(const golden_case *c, int64_t n_logits, const float *ours)
+{
+    int64_t n_vocab = n_logits / c->n_tokens;
+    if (n_vocab * c->n_tokens != n_logits) return; // only the first tokens have goldens
+    float *alone = calloc((size_t)n_logits, sizeof *alone);
+    assert_non_null(alone);
+    run_model(c, dev_cpu_open, CPU_ALL, 1, alone);
+    assert_memory_equal(alone, ours, (size_t)n_logits * sizeof *alone);
+    free(alone);
+}
+
 static void check_case(const golden_case *c)
 {
     static const struct {
@@ -181,6 +192,7 @@ static void check_case(const golden_case *c)
         printf("  %-20s %-22s %.2e of the range\n", c->name, runs[i].name, worst);
         if (!(worst <= 1e-4)) fail_msg("%s: %.3e of the range, at most 1e-4", c->name, worst);
     }
+    check_bits(c, t.rows * t.cols, ours);
     dtype type;
     if (dtype_from_name(c->type, &type) && kern_act_kind(type) != ACT_F32) {
         check_against_float(c, ours);
@@ -209,6 +221,16 @@ static void test_all_types(void **state)
         if (!only || !strcmp(only, type_set.cases[i].name)) check_case(&type_set.cases[i]);
 }
 
+// The families that are more than a plain layer (gen_arch_goldens.py).
+static void test_all_families(void **state)
+{
+    (void)state;
+    assert_true(arch_set.n >= 5);
+    const char *only = getenv("HEARTH_GOLDEN_CASE");
+    for (int i = 0; i < arch_set.n; i++)
+        if (!only || !strcmp(only, arch_set.cases[i].name)) check_case(&arch_set.cases[i]);
+}
+
 static bool load_set(const char *name, golden_set *out)
 {
     char path[512];
@@ -223,10 +245,13 @@ int main(void)
 {
     if (!load_set("golden/llm/cases.json", &set)) return 1;
     if (!load_set("golden/llm/type_cases.json", &type_set)) return 1;
+    if (!load_set("golden/llm/arch_cases.json", &arch_set)) return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_cases),
-                                       cmocka_unit_test(test_all_types)};
+                                       cmocka_unit_test(test_all_types),
+                                       cmocka_unit_test(test_all_families)};
     int failed = cmocka_run_group_tests_name("golden_llm", tests, NULL, NULL);
     golden_release(&set);
     golden_release(&type_set);
+    golden_release(&arch_set);
     return failed;
 }

@@ -214,6 +214,46 @@ static void silu_mul_closed(dev *d, dev_view gate, dev_view up, int64_t n_rows, 
     close_buf(gate);
 }
 
+static void gelu_mul_closed(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n,
+                            dev_view y)
+{
+    open_buf(gate);
+    open_buf(up);
+    open_buf(y);
+    inner_of(d)->ops->gelu_mul(inner_of(d), unwrap(gate), unwrap(up), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(up);
+    close_buf(gate);
+}
+
+static void scale_closed(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->scale(inner_of(d), unwrap(x), s, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
+static void soft_cap_closed(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->soft_cap(inner_of(d), unwrap(x), cap, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
+static void mix_closed(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,
+                       int64_t n_terms, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->mix(inner_of(d), unwrap(x), ids, weights, n_rows, n_terms, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
 static void rope_angles_closed(dev *d, const dev_rope *rope, const int32_t *pos, int64_t n_rows,
                                dev_view angles)
 {
@@ -247,7 +287,7 @@ static void cache_write_closed(dev *d, const dev_cache *c, const dev_attn_row *r
 }
 
 static void attention_closed(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                             int64_t n_head, float scale, dev_view q, dev_view out,
+                             int64_t n_head, float scale, float cap, dev_view q, dev_view out,
                              dev_view scratch)
 {
     dev_cache inner = *c;
@@ -256,7 +296,7 @@ static void attention_closed(dev *d, const dev_cache *c, const dev_attn_row *row
     open_buf(q);
     open_buf(out);
     open_buf(scratch);
-    inner_of(d)->ops->attention(inner_of(d), &inner, rows, n_rows, n_head, scale, unwrap(q),
+    inner_of(d)->ops->attention(inner_of(d), &inner, rows, n_rows, n_head, scale, cap, unwrap(q),
                                 unwrap(out), unwrap(scratch));
     close_buf(scratch);
     close_buf(out);
@@ -289,6 +329,10 @@ static const dev_ops closed_ops = {
     .add = add_closed,
     .add_bias = add_bias_closed,
     .silu_mul = silu_mul_closed,
+    .gelu_mul = gelu_mul_closed,
+    .scale = scale_closed,
+    .soft_cap = soft_cap_closed,
+    .mix = mix_closed,
     .rope_angles = rope_angles_closed,
     .rope = rope_closed,
     .cache_write = cache_write_closed,

@@ -17,7 +17,7 @@ enum { MAX_TENSORS = 128 };
 typedef struct tensor_rule {
     char name[64];
     dtype type;
-    int64_t dim[2]; // GGUF order: dim[0] contiguous
+    int64_t dim[3]; // GGUF order: dim[0] contiguous
     int n_dims;
     float scale, offset;
 } tensor_rule;
@@ -144,8 +144,8 @@ static hearth_status read_kv(loader *l)
 static hearth_status read_tensor(loader *l)
 {
     json_event e;
-    tensor_rule t = {.dim = {1, 1}};
-    int64_t shape[2];
+    tensor_rule t = {.dim = {1, 1, 1}};
+    int64_t shape[3];
     for (;;) {
         HEARTH_TRY(next(l, &e));
         if (e == JSON_OBJECT_END) break;
@@ -163,7 +163,7 @@ static hearth_status read_tensor(loader *l)
         while (!strcmp(key, "shape")) {
             HEARTH_TRY(next(l, &e));
             if (e == JSON_ARRAY_END) break;
-            if (t.n_dims < 2) json_i64(l->json, &shape[t.n_dims++]);
+            if (t.n_dims < 3) json_i64(l->json, &shape[t.n_dims++]);
         }
     }
     for (int i = 0; i < t.n_dims; i++) t.dim[i] = shape[t.n_dims - 1 - i];
@@ -177,7 +177,7 @@ static hearth_status write_tensors(loader *l)
     HEARTH_TRY(gguf_write_header(l->gguf, l->err));
     for (int i = 0; i < l->n_tensors; i++) {
         const tensor_rule *t = &l->tensors[i];
-        int64_t n = t->dim[0] * t->dim[1];
+        int64_t n = t->dim[0] * t->dim[1] * t->dim[2];
         size_t bytes = 0;
         if (!dtype_bytes(t->type, n, &bytes)) return err_fail(l->err, HEARTH_E_ARG, "%s", t->name);
         uint8_t *data = mem_alloc(MEM_TEST, bytes);

@@ -209,7 +209,7 @@ static void check_attention(const attn_case *c)
     dev_view out = make(n_out * sizeof(float));
     dev_view scratch = make(d->ops->attention_scratch(d, c->n_head, &cache, ATTN_ROWS));
     d->ops->cache_write(d, &cache, rows, ATTN_ROWS, dk, dv);
-    d->ops->attention(d, &cache, rows, ATTN_ROWS, c->n_head, 0.3f, dq, out, scratch);
+    d->ops->attention(d, &cache, rows, ATTN_ROWS, c->n_head, 0.3f, 0, dq, out, scratch);
     float *got = download(out, n_out);
     double want[64];
     for (int64_t r = 0; r < ATTN_ROWS; r++) {

@@ -188,7 +188,8 @@ static void test_refused_keys(void **state)
         {{SET_U32, "llama.rope.dimension_count", 18, NULL}, HEARTH_E_FORMAT, "1..16"},
         {{SET_F32, "llama.rope.freq_base", 0, NULL}, HEARTH_E_FORMAT, "freq_base"},
         {{SET_STR, "llama.rope.scaling.type", 0, "yarn"}, HEARTH_E_UNSUPPORTED, "yarn"},
-        {{SET_U32, "llama.expert_count", 8, NULL}, HEARTH_E_UNSUPPORTED, "mixtures of experts"},
+        {{SET_U32, "llama.expert_count", 8, NULL}, HEARTH_E_FORMAT, "expert_used_count"},
+        {{SET_U32, "llama.expert_count", 5000, NULL}, HEARTH_E_FORMAT, "1..4096"},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++)
         expect_refused(TEST_LLAMA, cases[i].c, cases[i].status, cases[i].word);

@@ -8,8 +8,8 @@ static void rms_norm(const float *x, const float *w, float eps, float *y, int64_
 {
     float sum = 0.0f;
     for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
-    float scale = 1.0f / sqrtf(sum / (float)n + eps);
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * scale * w[i];
+    float factor = 1.0f / sqrtf(sum / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor * w[i];
 }
 
 static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
@@ -17,9 +17,29 @@ static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = silu_f32(gate[i]) * up[i];
 }
 
+static void gelu_mul(const float *gate, const float *up, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = gelu_f32(gate[i]) * up[i];
+}
+
+static void soft_cap(const float *x, float cap, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = soft_cap_f32(x[i], cap);
+}
+
 static void add(const float *a, const float *b, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void scale(const float *x, float s, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * s;
+}
+
+static void add_scaled(const float *x, float s, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = y[i] + x[i] * s;
 }
 
 static void rotate(float *a, float *b, const float *angle)
@@ -54,7 +74,11 @@ void kern_fill_ref_vec(kern *k)
 {
     k->rms_norm = rms_norm;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
+    k->soft_cap = soft_cap;
     k->add = add;
+    k->scale = scale;
+    k->add_scaled = add_scaled;
     k->rope_norm = rope_norm;
     k->rope_neox = rope_neox;
     k->cache_store[DTYPE_F32] = store_f32;

@@ -43,6 +43,14 @@ ATTR_INLINE void score_block(loader load, const float *q, int64_t d, const char 
     for (; j % V_N; j++) s[j] = -INFINITY;
 }
 
+// Scores to capped scores, in place; the padding is restored.
+ATTR_INLINE void cap_block(float *s, int64_t n, float cap)
+{
+    int64_t j = 0;
+    for (; j < n; j += V_N) v_store(s + j, v_soft_cap(v_load(s + j), v_set1(cap)));
+    for (int64_t i = n; i < j; i++) s[i] = -INFINITY;
+}
+
 // Scores to weights exp(s - m) in place; returns their sum.
 ATTR_INLINE float weigh_block(float *s, int64_t n, float m)
 {
@@ -89,12 +97,13 @@ ATTR_INLINE void blend_block(loader load, const float *p, int64_t n, const char 
 
 ATTR_INLINE void fold_head(loader load, const float *q, int64_t d_k, int64_t d_v, const char *k,
                            size_t k_stride, const char *v, size_t v_stride, int64_t n_keys,
-                           float scale, float *state)
+                           float scale, float cap, float *state)
 {
     float s[KEY_BLOCK];
     for (int64_t j = 0; j < n_keys; j += KEY_BLOCK) {
         int64_t n = i64_min(KEY_BLOCK, n_keys - j);
         score_block(load, q, d_k, k + (size_t)j * k_stride, k_stride, n, scale, s);
+        if (cap > 0) cap_block(s, n, cap);
         float m = state[0];
         for (int64_t i = 0; i < n; i++) m = s[i] > m ? s[i] : m;
         float c = exp_f32(state[0] - m);
@@ -107,11 +116,11 @@ ATTR_INLINE void fold_head(loader load, const float *q, int64_t d_k, int64_t d_v
 #define ATTN_PAGE(type)                                                                          \
     static void attn_page_##type(const float *q, int64_t n_head, int64_t d_k, int64_t d_v,       \
                                  const void *k, size_t k_stride, const void *v, size_t v_stride, \
-                                 int64_t n_keys, float scale, float *state)                      \
+                                 int64_t n_keys, float scale, float cap, float *state)           \
     {                                                                                            \
         for (int64_t h = 0; h < n_head; h++)                                                     \
             fold_head(LOADER(type), q + h * d_k, d_k, d_v, k, k_stride, v, v_stride, n_keys,     \
-                      scale, state + h * (2 + d_v));                                             \
+                      scale, cap, state + h * (2 + d_v));                                        \
     }
 ATTN_PAGE(f32)
 ATTN_PAGE(f16)

@@ -43,12 +43,68 @@ static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
     v_store_n(y + i, last, n - i);
 }
 
+// gelu_f32 of expf.h, times up.
+ATTR_INLINE vf v_gelu_mul(vf x, vf up)
+{
+    vf one = v_set1(1.0f), zero = v_set1(0.0f);
+    vf u = v_mul(x, v_fma(v_mul(x, x), v_set1(GELU_3), v_set1(GELU_1)));
+    vf e = v_exp(v_if_negative(x, u, v_sub(zero, u)));
+    vf sigmoid = v_div(v_if_negative(x, e, one), v_add(one, e));
+    return v_mul(v_mul(x, sigmoid), up);
+}
+
+static void gelu_mul(const float *gate, const float *up, float *y, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_gelu_mul(v_load(gate + i), v_load(up + i)));
+    if (i == n) return;
+    vf last = v_gelu_mul(v_load_n(gate + i, n - i), v_load_n(up + i, n - i));
+    v_store_n(y + i, last, n - i);
+}
+
+// soft_cap_f32 of expf.h.
+ATTR_INLINE vf v_soft_cap(vf x, vf cap)
+{
+    vf one = v_set1(1.0f), zero = v_set1(0.0f);
+    vf y = v_div(x, cap), twice = v_add(y, y);
+    vf e = v_exp(v_if_negative(y, twice, v_sub(zero, twice)));
+    vf t = v_mul(v_div(v_sub(one, e), v_add(one, e)), cap);
+    return v_if_negative(y, v_sub(zero, t), t);
+}
+
+static void soft_cap(const float *x, float cap, float *y, int64_t n)
+{
+    vf c = v_set1(cap);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_soft_cap(v_load(x + i), c));
+    if (i < n) v_store_n(y + i, v_soft_cap(v_load_n(x + i, n - i), c), n - i);
+}
+
 static void add(const float *a, const float *b, float *y, int64_t n)
 {
     int64_t i = 0;
     for (; i + V_N <= n; i += V_N) v_store(y + i, v_add(v_load(a + i), v_load(b + i)));
     if (i == n) return;
     v_store_n(y + i, v_add(v_load_n(a + i, n - i), v_load_n(b + i, n - i)), n - i);
+}
+
+static void scale(const float *x, float s, float *y, int64_t n)
+{
+    vf v = v_set1(s);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_mul(v_load(x + i), v));
+    if (i < n) v_store_n(y + i, v_mul(v_load_n(x + i, n - i), v), n - i);
+}
+
+static void add_scaled(const float *x, float s, float *y, int64_t n)
+{
+    vf v = v_set1(s);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N)
+        v_store(y + i, v_add(v_load(y + i), v_mul(v_load(x + i), v)));
+    if (i == n) return;
+    vf last = v_add(v_load_n(y + i, n - i), v_mul(v_load_n(x + i, n - i), v));
+    v_store_n(y + i, last, n - i);
 }
 
 static float sum_squares(const float *x, int64_t n)
@@ -62,13 +118,13 @@ static float sum_squares(const float *x, int64_t n)
 
 static void rms_norm(const float *x, const float *w, float eps, float *y, int64_t n)
 {
-    vf scale = v_set1(1.0f / sqrtf(sum_squares(x, n) / (float)n + eps));
+    vf factor = v_set1(1.0f / sqrtf(sum_squares(x, n) / (float)n + eps));
     int64_t i = 0;
     for (; i + V_N <= n; i += V_N) {
-        v_store(y + i, v_mul(v_mul(v_load(x + i), scale), v_load(w + i)));
+        v_store(y + i, v_mul(v_mul(v_load(x + i), factor), v_load(w + i)));
     }
     if (i == n) return;
-    v_store_n(y + i, v_mul(v_mul(v_load_n(x + i, n - i), scale), v_load_n(w + i, n - i)), n - i);
+    v_store_n(y + i, v_mul(v_mul(v_load_n(x + i, n - i), factor), v_load_n(w + i, n - i)), n - i);
 }
 
 // Pairs (a, b) with angles (c, s): (a c - b s, b c + a s).
@@ -126,7 +182,11 @@ static void fill_vec_ops(kern *k)
 {
     k->rms_norm = rms_norm;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
+    k->soft_cap = soft_cap;
     k->add = add;
+    k->scale = scale;
+    k->add_scaled = add_scaled;
     k->rope_norm = rope_norm;
     k->rope_neox = rope_neox;
     k->cache_store[DTYPE_F16] = store_f16;
