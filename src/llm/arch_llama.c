@@ -5,8 +5,8 @@
 //
 // Rotary pairs are neighbours (2i, 2i+1): the converter to GGUF has permuted the rows of q and k
 // for that. Llama 3.1 files bring "rope_freqs.weight", divisors of the frequencies (common code).
-// Biases on q, k and v are optional: a few fine-tunes have them. Mixtral, a mixture of experts,
-// says "llama" too: a router and experts stand for the SwiGLU, the chosen experts' weights sum to 1.
+// Biases on q, k and v are optional: a few fine-tunes have them. Mixtral, a mixture of experts, is
+// "llama" too: a router and experts stand for the SwiGLU, the weights of the chosen ones sum to 1.
 #include "llm/family.h"
 
 static hearth_status configure_llama(const gguf *g, llm_config *c, hearth_err *err)
@@ -36,5 +36,5 @@ const llm_family llm_family_llama = {
     .has_experts = true,
     .configure = configure_llama,
     .bind_layer = bind_llama_layer,
-    .run_layer = llm_run_prenorm_layer,
+    .run_layer = llm_run_plain_layer,
 };

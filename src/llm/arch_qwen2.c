@@ -31,5 +31,5 @@ const llm_family llm_family_qwen2 = {
     .arch = "qwen2",
     .configure = configure_qwen2,
     .bind_layer = bind_qwen2_layer,
-    .run_layer = llm_run_prenorm_layer,
+    .run_layer = llm_run_plain_layer,
 };

@@ -38,5 +38,5 @@ const llm_family llm_family_qwen2moe = {
     .has_experts = true,
     .configure = configure_qwen2moe,
     .bind_layer = bind_qwen2moe_layer,
-    .run_layer = llm_run_prenorm_layer,
+    .run_layer = llm_run_plain_layer,
 };

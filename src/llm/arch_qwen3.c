@@ -29,5 +29,5 @@ const llm_family llm_family_qwen3 = {
     .arch = "qwen3",
     .configure = configure_qwen3,
     .bind_layer = bind_qwen3_layer,
-    .run_layer = llm_run_prenorm_layer,
+    .run_layer = llm_run_plain_layer,
 };

@@ -28,5 +28,5 @@ const llm_family llm_family_qwen3moe = {
     .has_experts = true,
     .configure = configure_qwen3moe,
     .bind_layer = bind_qwen3moe_layer,
-    .run_layer = llm_run_prenorm_layer,
+    .run_layer = llm_run_plain_layer,
 };

@@ -62,6 +62,20 @@ static hearth_status read_number(config_reader *r, const char *name, double min,
     return HEARTH_OK;
 }
 
+hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
+                              double max, const float *fallback, float *out, hearth_err *err)
+{
+    config_reader r = {.g = g, .arch = c->arch, .err = err};
+    return read_number(&r, name, min, max, fallback, out);
+}
+
+hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name, int64_t max,
+                            int64_t fallback, int64_t *out, hearth_err *err)
+{
+    config_reader r = {.g = g, .arch = c->arch, .err = err};
+    return read_size(&r, name, max, fallback, out);
+}
+
 static hearth_status read_shape(config_reader *r, llm_config *c)
 {
     HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
@@ -157,7 +171,7 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
 {
     str arch = {0};
     const llm_family *family;
-    llm_config c = {.rope_linear = 1};
+    llm_config c = {.rope_linear = 1, .embd_scale = 1};
     HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
     HEARTH_TRY(llm_family_find(arch, &family, err));
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);

@@ -108,6 +108,7 @@ static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_
     }
     end = end > ffn_end ? end : ffn_end;
     l->angles = place_floats(&end, rows, c->n_rot);
+    l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0, c->n_rot);
     l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
     l->logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
     l->scratch = place(&end, scratch);
@@ -118,6 +119,7 @@ static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
 {
     uint64_t rows = (uint64_t)l->o.n_batch, end = sizeof(llm_ctx);
     l->host_rows = place(&end, rows * sizeof(dev_attn_row));
+    l->host_local_rows = place(&end, c->window > 0 ? rows * sizeof(dev_attn_row) : 0);
     l->host_ids = place(&end, rows * sizeof(int32_t));
     l->host_slot = place(&end, rows * sizeof(int32_t));
     l->host_want = place(&end, rows);
@@ -173,6 +175,7 @@ static void set_pointers(llm_ctx *c)
     const ctx_layout *l = &c->l;
     uint8_t *host = (uint8_t *)c;
     c->rows = (dev_attn_row *)(void *)(host + l->host_rows);
+    c->local_rows = (dev_attn_row *)(void *)(host + l->host_local_rows);
     c->ids = (int32_t *)(void *)(host + l->host_ids);
     c->slot = (int32_t *)(void *)(host + l->host_slot);
     c->want = host + l->host_want;
@@ -186,7 +189,9 @@ static void set_run(llm_ctx *c)
     dev_view base = {c->scratch, 0};
     c->run = (nn_run){
         .d = c->m->d, .w = c->m->w, .rows = c->rows,
-        .angles = dev_at(base, l->angles), .x = dev_at(base, l->x), .h = dev_at(base, l->h),
+        .angles = dev_at(base, l->angles), .local_rows = c->local_rows,
+        .local_angles = dev_at(base, c->m->c.rope_base_local > 0 ? l->local_angles : l->angles),
+        .x = dev_at(base, l->x), .h = dev_at(base, l->h),
         .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
         .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
         .experts = dev_at(base, l->experts), .route = dev_at(base, l->route),

@@ -12,10 +12,11 @@ typedef struct ctx_layout {
     llm_ctx_options o; // as given, rounded and bounded
     cache_shape cache;
     // device
-    size_t x, h, q, k, v, att, gate, up, experts, route, angles, picked, logits, scratch;
+    size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, picked, logits,
+        scratch;
     uint64_t device_bytes;
     // host
-    size_t host_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
+    size_t host_rows, host_local_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
     size_t host_choice[5]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
@@ -28,6 +29,7 @@ struct llm_ctx {
     dev_buf *scratch;
     nn_run run;
     dev_attn_row *rows; // [n_batch]
+    dev_attn_row *local_rows; // [n_batch] with a window
     int32_t *ids;       // [n_batch] arguments of gather, select and rope_angles
     int32_t *slot;      // [n_batch] of row i in logits and hidden, -1 without
     uint8_t *want;      // [n_batch]

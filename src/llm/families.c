@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 static const llm_family *const families[] = {
+    &llm_family_gemma,
+    &llm_family_gemma2,
+    &llm_family_gemma3,
     &llm_family_llama,
     &llm_family_qwen2,
     &llm_family_qwen2moe,
@@ -50,9 +53,17 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
     return bind_named(b, name, n_in, n_out, true);
 }
 
+// With a window, is this layer one of those that see no further?
+static bool is_local_layer(const llm_binder *b)
+{
+    return b->c->window > 0 && (b->layer + 1) % b->c->local_period != 0;
+}
+
 static void bind_attention(llm_binder *b, nn_attn *out)
 {
     const llm_config *c = b->c;
+    bool is_local = is_local_layer(b);
+    float plain_scale = (float)(1.0 / sqrt((double)c->d_k));
     *out = (nn_attn){
         .q = llm_bind(b, "attn_q.weight", c->n_embd, c->n_head * c->d_k),
         .k = llm_bind(b, "attn_k.weight", c->n_embd, c->n_head_kv * c->d_k),
@@ -61,22 +72,25 @@ static void bind_attention(llm_binder *b, nn_attn *out)
         .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
         .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE,
         .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
-        .scale = (float)(1.0 / sqrt((double)c->d_k)),
+        .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
+        .cap = c->attn_cap,
         .norm_eps = c->norm_eps,
-        .rope = b->rope,
+        .rope = is_local ? b->local_rope : b->rope,
+        .is_local = is_local,
     };
 }
 
-static nn_norm bind_norm(llm_binder *b, const char *name)
+nn_norm llm_bind_norm(llm_binder *b, const char *name)
 {
     return (nn_norm){llm_bind(b, name, b->c->n_embd, 1), b->c->n_embd, b->c->norm_eps};
 }
 
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
 {
-    out->attn_norm = bind_norm(b, "attn_norm.weight");
+    out->attn_post = out->ffn_post = (nn_norm){WEIGHT_NONE, b->c->n_embd, b->c->norm_eps};
+    out->attn_norm = llm_bind_norm(b, "attn_norm.weight");
     bind_attention(b, &out->attn);
-    out->ffn_norm = bind_norm(b, "ffn_norm.weight");
+    out->ffn_norm = llm_bind_norm(b, "ffn_norm.weight");
 }
 
 static weight_id bind_experts(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
@@ -117,19 +131,36 @@ void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
     };
 }
 
-hearth_status llm_run_prenorm_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
-                                    hearth_err *err)
+// h = norm(x), or x where the layer has no such norm.
+static hearth_status norm_stream(const nn_run *r, const nn_norm *norm, hearth_err *err)
+{
+    if (norm->weight != WEIGHT_NONE) return nn_apply_norm(r, norm, r->x, r->n_rows, r->h, err);
+    r->d->ops->copy(r->d, r->h, r->x, (size_t)(r->n_rows * norm->n) * sizeof(float));
+    return HEARTH_OK;
+}
+
+// h = norm(h) where the layer has such a norm.
+static hearth_status norm_output(const nn_run *r, const nn_norm *norm, hearth_err *err)
+{
+    if (norm->weight == WEIGHT_NONE) return HEARTH_OK;
+    return nn_apply_norm(r, norm, r->h, r->n_rows, r->h, err);
+}
+
+hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+                                  hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
     int64_t n = r->n_rows * l->attn_norm.n;
-    HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));
+    HEARTH_TRY(norm_stream(r, &l->attn_norm, err));
     HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
+    HEARTH_TRY(norm_output(r, &l->attn_post, err));
     ops->add(r->d, r->x, r->h, n, r->x);
-    HEARTH_TRY(nn_apply_norm(r, &l->ffn_norm, r->x, r->n_rows, r->h, err));
+    HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));
     if (l->moe.n_expert > 0)
         HEARTH_TRY(nn_mixture(r, &l->moe, err));
     else
         HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
+    HEARTH_TRY(norm_output(r, &l->ffn_post, err));
     ops->add(r->d, r->x, r->h, n, r->x);
     return HEARTH_OK;
 }

@@ -14,8 +14,10 @@
 typedef struct llm_layer {
     nn_norm attn_norm;
     nn_attn attn;
+    nn_norm attn_post; // of attention's output
     nn_norm ffn_norm;
     nn_ffn ffn;
+    nn_norm ffn_post;  // of the feed-forward's output
     nn_moe moe; // instead of ffn where n_expert > 0
 } llm_layer;
 
@@ -24,11 +26,12 @@ typedef struct llm_layer {
 typedef struct llm_binder {
     weights *w;
     const llm_config *c;
-    const dev_rope *rope;
-    int64_t layer;
+    const dev_rope *rope, *local_rope;
+    int64_t layer; // of the whole model
     hearth_status failed;
     hearth_err *err;
 } llm_binder;
+nn_norm llm_bind_norm(llm_binder *b, const char *name); // [n_embd]
 weight_id llm_bind(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
 
@@ -42,19 +45,27 @@ typedef struct llm_family {
                                hearth_err *err);
 } llm_family;
 
-extern const llm_family llm_family_llama, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3,
-    llm_family_qwen3moe;
+extern const llm_family llm_family_gemma, llm_family_gemma2, llm_family_gemma3, llm_family_llama,
+    llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe;
+
+// For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
+hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
+                              double max, const float *fallback, float *out, hearth_err *err);
+hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name, int64_t max,
+                            int64_t fallback, int64_t *out, hearth_err *err);
 
 // HEARTH_E_UNSUPPORTED that lists what is there.
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err);
 
-// Shared by families: the tensors of a plain layer (norm, q, k, v, o, norm, gate, up, down), and
-//   x += attention(norm(x));  x += feed_forward(norm(x))
+// Shared by families. The tensors of a plain layer (norm, q, k, v, o, norm, gate, up, down); its
+// norms and attention alone; the router and the experts of a mixture. Norms of outputs are set to
+// "without".
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out);
-// Norms and attention of a plain layer; the router and the experts of a mixture.
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out);
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
-hearth_status llm_run_prenorm_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
-                                    hearth_err *err);
+//   x += attn_post(attention(attn_norm(x)));  x += ffn_post(feed_forward(ffn_norm(x)))
+// each norm only where the layer has it.
+hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+                                  hearth_err *err);
 
 #endif

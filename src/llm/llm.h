@@ -29,6 +29,14 @@ typedef struct llm_config {
     float rope_linear;    // positions are divided by this (linear scaling), 1 without
     bool rope_neox, has_qkv_bias, has_qk_norm;
     bool is_tied;         // the output matrix is the embedding
+    // What some families add; 1 or 0 stands for "without".
+    float embd_scale;     // 1; token embeddings are multiplied by it (rows given as embd are not)
+    float attn_scale;     // of scores; 0: 1 / sqrt(d_k)
+    float attn_cap;       // 0; scores s become cap tanh(s / cap)
+    float logit_cap;      // 0; the same for logits
+    int64_t window;       // 0; a row of a local layer attends to its last `window` positions
+    int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global
+    float rope_base_local;// 0; local layers turn by this base, without scaling
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
 } llm_config;

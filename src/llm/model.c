@@ -30,9 +30,10 @@ static hearth_status alloc_tables(llm_model *m, hearth_err *err)
     size_t layers = (size_t)m->n_layer, pairs = (size_t)m->c.n_rot / 2;
     m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
     m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);
-    if (!m->layer || !m->inv_freq)
+    m->local_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->local_freq);
+    if (!m->layer || !m->inv_freq || !m->local_freq)
         return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu layers", layers);
-    m->own_bytes = sizeof *m + layers * sizeof *m->layer + pairs * sizeof *m->inv_freq;
+    m->own_bytes = sizeof *m + layers * sizeof *m->layer + 2 * pairs * sizeof *m->inv_freq;
     return HEARTH_OK;
 }
 
@@ -66,6 +67,12 @@ static hearth_status make_frequencies(llm_model *m, hearth_err *err)
         m->inv_freq[i] = (float)(f / (double)c->rope_linear / (double)m->inv_freq[i]);
     }
     m->rope = (dev_rope){m->inv_freq, c->n_rot, 1, c->rope_neox};
+    m->local_rope = m->rope;
+    if (c->rope_base_local <= 0) return HEARTH_OK;
+    for (int64_t i = 0; i < c->n_rot / 2; i++)
+        m->local_freq[i] =
+            (float)pow((double)c->rope_base_local, -2.0 * (double)i / (double)c->n_rot);
+    m->local_rope.inv_freq = m->local_freq;
     return HEARTH_OK;
 }
 
@@ -117,7 +124,8 @@ static hearth_status check_all_bound(const llm_model *m, int32_t n_bound, hearth
 static hearth_status bind_layers(llm_model *m, hearth_err *err)
 {
     int32_t before = weights_count(m->w);
-    llm_binder b = {.w = m->w, .c = &m->c, .rope = &m->rope, .err = err};
+    llm_binder b = {.w = m->w, .c = &m->c, .rope = &m->rope, .local_rope = &m->local_rope,
+                    .err = err};
     for (int64_t i = 0; i < m->n_layer && b.failed == HEARTH_OK; i++) {
         b.layer = m->layer_first + i;
         m->family->bind_layer(&b, &m->layer[i]);
@@ -131,8 +139,10 @@ static uint64_t hash_config(const llm_model *m)
     const llm_config *c = &m->c;
     const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
-                             m->n_layer, c->n_expert, c->n_expert_used};
-    const float real[] = {c->norm_eps, c->rope_base, c->rope_linear};
+                             m->n_layer, c->n_expert, c->n_expert_used, c->window,
+                             c->local_period};
+    const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
+                          c->attn_cap, c->rope_base_local};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));
 }
@@ -186,6 +196,7 @@ void llm_model_close(llm_model *m)
     weights_close(m->w);
     mem_free(m->layer);
     mem_free(m->inv_freq);
+    mem_free(m->local_freq);
     mem_free(m);
 }
 

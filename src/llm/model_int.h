@@ -17,6 +17,8 @@ struct llm_model {
     llm_layer *layer;             // [n_layer]
     float *inv_freq;              // [n_rot / 2]
     dev_rope rope;
+    float *local_freq;            // [n_rot / 2] of local layers
+    dev_rope local_rope;
     uint64_t fingerprint;         // of configuration, layer range and tensors
     uint64_t own_bytes;           // under MEM_MODEL
     uint64_t n_parameters;        // of the whole file

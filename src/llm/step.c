@@ -46,6 +46,11 @@ static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_e
                         (int)row->pos, (int)row->seq, (long long)pos);
     HEARTH_TRY(cache_append(&c->cache, row->seq, err));
     c->rows[i] = (dev_attn_row){cache_pages(&c->cache, row->seq), pos, 0};
+    int64_t window = c->m->c.window;
+    if (window > 0) {
+        c->local_rows[i] = c->rows[i];
+        c->local_rows[i].first = i64_max(pos - window + 1, 0);
+    }
     return HEARTH_OK;
 }
 
@@ -74,6 +79,7 @@ static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hea
     const dev_ops *ops = c->run.d->ops;
     size_t row_bytes = (size_t)c->m->c.n_embd * sizeof(float);
     const dev_weight *table = NULL;
+    bool is_scaled = c->m->c.embd_scale < 1 || c->m->c.embd_scale > 1;
     if (c->m->has_embedding) HEARTH_TRY(weights_acquire(c->m->w, c->m->embedding, &table, err));
     for (int i = 0; i < n_rows;) {
         dev_view to = dev_at(c->run.x, (size_t)i * row_bytes);
@@ -86,6 +92,7 @@ static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hea
             ops->gather(c->run.d, table, c->ids, n, to);
         else
             ops->write(c->run.d, to, rows[i].embd, row_bytes);
+        if (n && is_scaled) ops->scale(c->run.d, to, c->m->c.embd_scale, n, c->m->c.n_embd, to);
         i += n ? n : 1;
     }
     if (table) weights_release(c->m->w, c->m->embedding);
@@ -96,6 +103,9 @@ static void set_angles(llm_ctx *c, int n_rows)
 {
     for (int i = 0; i < n_rows; i++) c->ids[i] = (int32_t)c->rows[i].pos;
     c->run.d->ops->rope_angles(c->run.d, &c->m->rope, c->ids, n_rows, c->run.angles);
+    if (c->m->c.rope_base_local > 0)
+        c->run.d->ops->rope_angles(c->run.d, &c->m->local_rope, c->ids, n_rows,
+                                   c->run.local_angles);
 }
 
 // Rows of x that satisfy a want, side by side in `picked`; ids[] says which they are.
@@ -138,6 +148,8 @@ static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, heart
     HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
     HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->c.n_layer, err));
     HEARTH_TRY(nn_linear(&c->run, 1, &m->output, picked, n, &logits, err));
+    if (m->c.logit_cap > 0)
+        c->run.d->ops->soft_cap(c->run.d, logits, m->c.logit_cap, n, m->c.n_vocab, logits);
     return read_picked(c, n, LLM_WANT_LOGITS, rows, m->c.n_layer, err);
 }
 

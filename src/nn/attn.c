@@ -31,6 +31,8 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
                            hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
+    const dev_attn_row *rows = a->is_local ? r->local_rows : r->rows;
+    const dev_view angles = a->is_local ? r->local_angles : r->angles;
     const weight_id qkv[] = {a->q, a->k, a->v};
     const dev_view to[] = {r->q, r->k, r->v};
     HEARTH_TRY(nn_linear(r, 3, qkv, r->h, r->n_rows, to, err));
@@ -39,10 +41,10 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     HEARTH_TRY(add_bias(r, a->v_bias, r->v, err));
     HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));
     HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));
-    ops->rope(r->d, a->rope, r->angles, r->q, r->n_rows, a->n_head, a->d_k);
-    ops->rope(r->d, a->rope, r->angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
-    ops->cache_write(r->d, cache, r->rows, r->n_rows, r->k, r->v);
-    ops->attention(r->d, cache, r->rows, r->n_rows, a->n_head, a->scale, a->cap, r->q, r->att,
+    ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
+    ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
+    ops->cache_write(r->d, cache, rows, r->n_rows, r->k, r->v);
+    ops->attention(r->d, cache, rows, r->n_rows, a->n_head, a->scale, a->cap, r->q, r->att,
                    r->scratch);
     return nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err);
 }

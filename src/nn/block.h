@@ -24,6 +24,8 @@ typedef struct nn_run {
     int64_t n_rows;
     const dev_attn_row *rows;  // [n_rows]
     dev_view angles;           // [n_rows][n_rot / 2][2]
+    const dev_attn_row *local_rows; // the same for local layers: rows with a window, and angles
+    dev_view local_angles;          // of their own base
     dev_view x;                // residual stream, [n_embd]
     dev_view h;                // a block's input after its norm and then its output, [n_embd]
     dev_view q, k, v;          // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v]
@@ -48,6 +50,7 @@ typedef struct nn_attn {
     float scale, norm_eps;
     float cap;                           // of scores, soft; 0: without
     const dev_rope *rope;
+    bool is_local;                       // attends within the window of run.local_rows
 } nn_attn;
 
 typedef struct nn_ffn {

@@ -15,7 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "broken"
 ATTN, FFN, FAMILY, MODEL = "src/nn/attn.c", "src/nn/ffn.c", "src/llm/families.c", "src/llm/model.c"
-MOE = "src/nn/moe.c"
+MOE, GEMMA = "src/nn/moe.c", "src/llm/arch_gemma.c"
 STEP, CONFIG, CPU = "src/llm/step.c", "src/llm/config.c", "src/dev/cpu_attention.c"
 
 FEATURES = [  # name, file, line as it is, line without the feature
@@ -24,8 +24,8 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("bias of v", ATTN, "HEARTH_TRY(add_bias(r, a->v_bias, r->v, err));", ""),
     ("norm of q", ATTN, "HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));", ""),
     ("norm of k", ATTN, "HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));", ""),
-    ("rotation of q", ATTN, "ops->rope(r->d, a->rope, r->angles, r->q, r->n_rows, a->n_head, a->d_k);", ""),
-    ("rotation of k", ATTN, "ops->rope(r->d, a->rope, r->angles, r->k, r->n_rows, a->n_head_kv, a->d_k);", ""),
+    ("rotation of q", ATTN, "ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);", ""),
+    ("rotation of k", ATTN, "ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);", ""),
     ("pairing of llama", "src/llm/arch_llama.c", "c->rope_neox = false;", "c->rope_neox = true;"),
     ("pairing of qwen2", "src/llm/arch_qwen2.c", "c->rope_neox = true;", "c->rope_neox = false;"),
     ("pairing of qwen3", "src/llm/arch_qwen3.c", "c->rope_neox = true;", "c->rope_neox = false;"),
@@ -35,27 +35,28 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("size of a head", CONFIG, "LIMIT_HEAD_SIZE, d_head, &c->d_k));",
      "LIMIT_HEAD_SIZE, d_head, &c->d_k)); c->d_k = d_head;"),
     ("epsilon of norms", CONFIG, "0, 1, NULL, &c.norm_eps));", "0, 1, NULL, &c.norm_eps)); c.norm_eps = 0;"),
-    ("attention scale", FAMILY, ".scale = (float)(1.0 / sqrt((double)c->d_k)),", ".scale = 1,"),
+    ("attention scale", FAMILY, "float plain_scale = (float)(1.0 / sqrt((double)c->d_k));",
+     "float plain_scale = 1;"),
     ("grouped heads", CPU, "int64_t head = kv_head * j->group,", "int64_t head = kv_head,"),
     ("causality", CPU, "i64_min(c->page_len - slot, r->pos - pos + 1)", "c->page_len - slot"),
     ("keys before the last page", CPU, "for (int64_t pos = r->first;",
      "for (int64_t pos = r->pos / c->page_len * c->page_len;"),
-    ("norm before attention", FAMILY,
-     "HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));",
-     "ops->copy(r->d, r->h, r->x, (size_t)n * sizeof(float));"),
-    ("norm before the feed-forward", FAMILY,
-     "HEARTH_TRY(nn_apply_norm(r, &l->ffn_norm, r->x, r->n_rows, r->h, err));",
-     "ops->copy(r->d, r->h, r->x, (size_t)n * sizeof(float));"),
+    ("norm before attention", FAMILY, "HEARTH_TRY(norm_stream(r, &l->attn_norm, err));",
+     "HEARTH_TRY(norm_stream(r, &(nn_norm){WEIGHT_NONE, l->attn_norm.n, 0}, err));"),
+    ("norm before the feed-forward", FAMILY, "HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));",
+     "HEARTH_TRY(norm_stream(r, &(nn_norm){WEIGHT_NONE, l->ffn_norm.n, 0}, err));"),
+    ("norm after attention", FAMILY, "HEARTH_TRY(norm_output(r, &l->attn_post, err));", ""),
+    ("norm after the feed-forward", FAMILY, "HEARTH_TRY(norm_output(r, &l->ffn_post, err));", ""),
     ("residual around attention", FAMILY,
-     "HEARTH_TRY(nn_attention(r, &l->attn, cache, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
-     "HEARTH_TRY(nn_attention(r, &l->attn, cache, err));\n"
+     "HEARTH_TRY(norm_output(r, &l->attn_post, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
+     "HEARTH_TRY(norm_output(r, &l->attn_post, err));\n"
      "    ops->copy(r->d, r->x, r->h, (size_t)n * sizeof(float));"),
     ("residual around the feed-forward", FAMILY,
-     "HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
-     "HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));\n"
+     "HEARTH_TRY(norm_output(r, &l->ffn_post, err));\n    ops->add(r->d, r->x, r->h, n, r->x);",
+     "HEARTH_TRY(norm_output(r, &l->ffn_post, err));\n"
      "    ops->copy(r->d, r->x, r->h, (size_t)n * sizeof(float));"),
     ("gate of the feed-forward", FFN,
-     "r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);", ""),
+     "r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);", ";"),
     ("pairing of qwen2moe", "src/llm/arch_qwen2moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
     ("pairing of qwen3moe", "src/llm/arch_qwen3moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
     ("choice of experts", MOE, "logits[e] > logits[best]", "logits[e] < logits[best]"),
@@ -67,6 +68,20 @@ FEATURES = [  # name, file, line as it is, line without the feature
      "r->d->ops->scale(r->d, r->experts, 0, r->n_rows, m->n_embd,\n"
      "    dev_at(r->experts, (size_t)(r->n_rows * m->n_used * m->n_embd) * sizeof(float)));"),
     ("gate of the shared expert", MOE, "(float)(1 / (1 + exp(-(double)gate[i])));", "1;"),
+    ("gelu instead of silu", FFN, "if (f->is_gelu)", "if (false)"),
+    ("pairing of gemma", GEMMA, "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("scale of embeddings", GEMMA, "c->embd_scale = sqrtf((float)c->n_embd);", ""),
+    ("scale of scores of its own", FAMILY, "c->attn_scale > 0 ? c->attn_scale : plain_scale", "plain_scale"),
+    ("cap of scores", FAMILY, ".cap = c->attn_cap,", ""),
+    ("cap of logits", STEP, "if (m->c.logit_cap > 0)", "if (false)"),
+    ("window", STEP, "c->local_rows[i].first = i64_max(pos - window + 1, 0);", ""),
+    ("length of the window", STEP, "i64_max(pos - window + 1, 0)", "i64_max(pos - window, 0)"),
+    ("local layers of gemma2", GEMMA, "c->local_period = 2;", "c->local_period = 3;"),
+    ("local layers of gemma3", GEMMA, "c->local_period = 6;", "c->local_period = 5;"),
+    ("base of local layers", MODEL, "pow((double)c->rope_base_local,", "pow((double)c->rope_base,"),
+    ("angles of local layers", ATTN, "a->is_local ? r->local_angles : r->angles;", "r->angles;"),
+    ("norms of q and k of gemma3", GEMMA, 'out->attn.q_norm = llm_bind(b, "attn_q_norm.weight", b->c->d_k, 1);',
+     'llm_bind(b, "attn_q_norm.weight", b->c->d_k, 1);'),
     ("output norm", STEP,
      "HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));", ""),
     ("output matrix of its own", MODEL, "if (c->is_tied) return HEARTH_OK;", "return HEARTH_OK;"),

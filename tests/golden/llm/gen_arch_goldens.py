@@ -189,12 +189,64 @@ def check_margin(c, router_logits, n_used):
         raise SystemExit(f"{c.name}: an expert is chosen by a margin of {margin:.1e}: change the shape")
 
 
+# --- gemma -----------------------------------------------------------------------------------------
+
+def gemma(name, arch, n_tokens, window=None, query=None, linear=1.0, **kw):
+    """Norms multiply by 1 + w in the network; the file holds the sum. Tied; heads wider than n_embd / n_head."""
+    type = kw.pop("type", "F32")
+    base = 1e6 if arch == "gemma3" else 10000.0
+    own = {"rope.freq_base": base, "attention.layer_norm_rms_epsilon": 1e-6}
+    if window:
+        own["attention.sliding_window"] = window
+    if query:
+        own["attention.scale"] = float(np.float32(query ** -0.5))
+    if arch == "gemma2":
+        own |= {"attn_logit_softcapping": 4.5, "final_logit_softcapping": 2.5}
+    if linear != 1.0:
+        own |= {"rope.scaling.type": "linear", "rope.scaling.factor": linear}
+    c = Case(name, arch, n_tokens, type, **sizes(**kw), **own)
+    e, d = c["embedding_length"], c["attention.key_length"]
+    ends(c, tied=True, shift=-1)
+    if arch == "gemma":
+        pre_ffn = "post_attention_layernorm"
+    else:
+        pre_ffn = "pre_feedforward_layernorm"
+    for i in range(c["block_count"]):
+        norm(c, i, "attn_norm", "input_layernorm", shift=-1)
+        attention(c, i, gain=1.0 if arch == "gemma3" else 1.7)
+        if arch == "gemma3":
+            norm(c, i, "attn_q_norm", "self_attn.q_norm", d, shift=-1, offset=1.7)
+            norm(c, i, "attn_k_norm", "self_attn.k_norm", d, shift=-1, offset=1.7)
+        if arch != "gemma":
+            norm(c, i, "post_attention_norm", "post_attention_layernorm", shift=-1)
+        norm(c, i, "ffn_norm", pre_ffn, shift=-1)
+        feed_forward(c, i, c["feed_forward_length"])
+        if arch != "gemma":
+            norm(c, i, "post_ffw_norm", "post_feedforward_layernorm", shift=-1)
+    n_rot, q = c["rope.dimension_count"], query or d
+    if arch == "gemma":
+        return c, finish(c, hf.GemmaForCausalLM(hf.GemmaConfig(**common(c), hidden_activation="gelu_pytorch_tanh")))
+    if arch == "gemma2":
+        return c, finish(c, hf.Gemma2ForCausalLM(hf.Gemma2Config(
+            **common(c), query_pre_attn_scalar=q, sliding_window=window, attn_logit_softcapping=4.5,
+            final_logit_softcapping=2.5)))
+    tables = {"full_attention": angle_table(base, n_rot, linear), "sliding_attention": angle_table(10000.0, n_rot)}
+    return c, finish(c, hf.Gemma3ForCausalLM(hf.Gemma3TextConfig(
+        **common(c), query_pre_attn_scalar=q, sliding_window=window)), tables)
+
+
 def cases():
     yield mixture("mixtral", "llama", 80, 8, 2, 96, n_ff=96)
     yield mixture("mixtral_f16", "llama", 40, 4, 2, 96, n_ff=96, type="F16")
     yield mixture("qwen2moe", "qwen2moe", 80, 12, 4, 48, 112, n_head=4, n_kv=4)
     yield mixture("qwen3moe", "qwen3moe", 80, 16, 4, 40, n_head=4, n_kv=1, d=32)
     yield mixture("qwen3moe_bf16", "qwen3moe", 40, 6, 5, 40, n_head=4, n_kv=2, d=32, type="BF16")
+    yield gemma("gemma", "gemma", 80, n_embd=96, d=32, n_kv=1)
+    yield gemma("gemma2", "gemma2", 100, window=20, n_embd=96, d=32, n_layer=4)
+    yield gemma("gemma2_scale", "gemma2", 100, window=70, query=11, n_embd=72, d=24, n_head=6, n_layer=2)
+    yield gemma("gemma3", "gemma3", 100, window=20, n_embd=96, d=32, n_kv=1, n_layer=7)
+    yield gemma("gemma3_linear", "gemma3", 100, window=66, linear=8.0, query=150, n_embd=64, d=256, n_head=2,
+                n_kv=2, n_layer=6, n_ff=80)
 
 
 def main():
