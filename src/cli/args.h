@@ -52,6 +52,7 @@ typedef struct logits_args {
 
 typedef struct gguf_args { cli_args common; bool keys, tensors; } gguf_args;
 typedef struct kern_args { cli_args common; const char *cpu; } kern_args;
+typedef struct template_args { cli_args common; const char *messages; } template_args;
 typedef struct diff_args { cli_args common; float tolerance; } diff_args;
 
 #endif

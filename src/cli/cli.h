@@ -42,6 +42,7 @@ hearth_status cmd_version(cli *c, void *args, hearth_err *err);
 hearth_status cmd_debug_logits(cli *c, void *args, hearth_err *err);
 hearth_status cmd_debug_gguf(cli *c, void *args, hearth_err *err);
 hearth_status cmd_debug_tokens(cli *c, void *args, hearth_err *err);
+hearth_status cmd_debug_template(cli *c, void *args, hearth_err *err);
 hearth_status cmd_debug_kern(cli *c, void *args, hearth_err *err);
 hearth_status cmd_debug_diff(cli *c, void *args, hearth_err *err);
 // "error: unknown command" with the nearest name.

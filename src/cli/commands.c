@@ -254,6 +254,12 @@ static const opt kern_rows[] = {
      .help = "strongest instruction set to use, such as avx2 or none"},
 };
 #undef AT
+#define AT(field) .at = offsetof(template_args, field), .group = "Options"
+static const opt template_rows[] = {
+    {.name = "messages", .letter = 'm', .is_common = true, .kind = OPT_PATH, AT(messages),
+     .value = "FILE", .help = "JSON object of the variables, instead of stdin"},
+};
+#undef AT
 #define AT(field) .at = offsetof(diff_args, field), .group = "Options"
 static const opt diff_rows[] = {
     {.name = "tolerance", .is_common = true, .kind = OPT_F32, AT(tolerance), .value = "X",
@@ -320,6 +326,14 @@ static const cmd commands[] = {
     {"debug tokens", "MODEL", "dump a model's vocabulary",
      "Prints id, kind and spelling of every token.", "", 1, 1, "file", sizeof(plain_args),
      {ROWS(json_rows), ROWS(general_rows)}, cmd_debug_tokens},
+    {"debug template", "MODEL|FILE.jinja", "render messages with a chat template",
+     "The JSON holds messages, tools, add_generation_prompt, bos_token, eos_token, date and any "
+     "further variable. With --json, the text is also shown in runs: what came from the template "
+     "and what from the messages, which can never become a control token.",
+     "hearth debug template model.gguf --messages chat.json # its own template\n"
+     "hearth debug template chat.jinja -m chat.json --json # with origins",
+     1, 1, "file", sizeof(template_args),
+     {ROWS(template_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_template},
     {"debug kern", "", "say which kernels run on this processor", "", "", 0, 0, "",
      sizeof(kern_args), {ROWS(kern_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_debug_kern},
     {"debug diff", "A.npy B.npy", "compare two arrays",

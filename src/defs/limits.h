@@ -47,6 +47,15 @@
 #define LIMIT_WIRE_BULK (SIZE_MAX > 0xFFFFFFFFu ? (size_t)1 << 31 << 1 : (size_t)1 << 30)
 #define LIMIT_SHARED (UINT64_C(1) << 42) // one block of shared memory; 4 TB, above any machine
 
+// --- chat templates -----------------------------------------------------------------------------
+#define LIMIT_TMPL_TEXT (1u << 20)       // one template; the longest published ones are 30 KB
+#define LIMIT_TMPL_NESTING 100           // brackets, blocks, steps on one value; 10 are usual
+#define LIMIT_TMPL_DEPTH 400             // evaluation: nesting times macros that call macros
+#define LIMIT_TMPL_STEPS 50000000        // a second or two; a chat of 1,000 messages takes 100,000
+#define LIMIT_TMPL_MEMORY (1u << 28)     // values of one rendering; 50 copies of a 4 MB chat
+#define LIMIT_TMPL_OUTPUT (1u << 26)     // 64 MB of rendered text
+#define LIMIT_TMPL_RANGE 100000          // items of range(), as the reference's sandbox has it
+
 // --- command line -------------------------------------------------------------------------------
 #define LIMIT_STDIN (1u << 30)           // a prompt of 1 GB is a mistake
 #define LIMIT_THREADS 512
