@@ -109,7 +109,7 @@ static double worst_difference(const logit_table *t, const float *ours)
 
 static double log_sum_exp(const float *x, int64_t n)
 {
-    double top = -INFINITY, sum = 0;
+    double top = -(double)INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) top = fmax(top, (double)x[i]);
     for (int64_t i = 0; i < n; i++) sum += exp((double)x[i] - top);
     return top + log(sum);
@@ -120,7 +120,7 @@ static int64_t best_of(const float *x, int64_t n, double *lead)
     int64_t best = 0;
     for (int64_t i = 1; i < n; i++)
         if (x[i] > x[best]) best = i;
-    *lead = INFINITY;
+    *lead = (double)INFINITY;
     for (int64_t i = 0; i < n; i++)
         if (i != best) *lead = fmin(*lead, (double)x[best] - (double)x[i]);
     return best;
