@@ -9,11 +9,6 @@
 #include "kern/codebook.h"
 #include "kern/decode.h"
 
-static inline uint32_t word_at(const uint8_t p[4])
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 // --- vectors of a codebook with signs -----------------------------------------------------------
 // The eighth sign, in bit 7, makes the number of ones even.
 static inline unsigned complete_signs(unsigned seven)
@@ -74,37 +69,42 @@ static inline void decode_iq2_s(const void *block, float *w)
     }
 }
 
-static inline void put_iq3(unsigned vector, unsigned signs, const float *levels, float scale,
-                           float w[4])
+// Two vectors of 4; levels are low + step * c, and `last` more where c is 7.
+static inline void put_iq3(unsigned vector0, unsigned vector1, unsigned signs, int low, int step,
+                           int last, float scale, float w[8])
 {
-    for (int j = 0; j < 4; j++)
-        w[j] = negate_if(signs >> j & 1, scale * levels[vector >> 3 * j & 7]);
+    unsigned codes = vector0 | vector1 << 12;
+    for (int j = 0; j < 8; j++) {
+        int c = (int)(codes >> 3 * j & 7);
+        float level = (float)(low + step * c + (c + 1) / 8 * last);
+        w[j] = negate_if(signs >> j & 1, scale * level);
+    }
 }
 
 static inline void decode_iq3_xxs(const void *block, float *w)
 {
-    static const float levels[8] = {4.0f, 12.0f, 20.0f, 28.0f, 36.0f, 44.0f, 52.0f, 62.0f};
     const block_iq3_xxs *b = block;
     float d = f16_to_f32(b->d) * 0.25f;
     for (int g = 0; g < 8; g++) {
         uint32_t word = word_at(b->words + 4 * g);
         float scale = d * (float)(2 * (word >> 28) + 1);
-        for (int v = 0; v < 8; v++, w += 4) {
-            unsigned signs = complete_signs(word >> 7 * (v / 2)) >> 4 * (v % 2);
-            put_iq3(kern_codebook_iq3_xxs[b->qs[8 * g + v]], signs, levels, scale, w);
-        }
+        const uint8_t *index = b->qs + 8 * g;
+        for (int v = 0; v < 4; v++, w += 8)
+            put_iq3(kern_codebook_iq3_xxs[index[2 * v]], kern_codebook_iq3_xxs[index[2 * v + 1]],
+                    complete_signs(word >> 7 * v), 4, 8, 2, scale, w);
     }
 }
 
 static inline void decode_iq3_s(const void *block, float *w)
 {
-    static const float levels[8] = {1.0f, 3.0f, 5.0f, 7.0f, 9.0f, 11.0f, 13.0f, 15.0f};
     const block_iq3_s *b = block;
     float d = f16_to_f32(b->d);
-    for (int v = 0; v < QK_256 / 4; v++, w += 4) {
-        int index = b->qs[v] | (b->qh[v / 8] >> v % 8 & 1) << 8, g = v / 8;
+    for (int v = 0; v < QK_256 / 8; v++, w += 8) {
+        int high = b->qh[v / 4] >> 2 * (v % 4), g = v / 4;
         float scale = d * (float)(2 * (b->scales[g / 2] >> 4 * (g % 2) & 15) + 1);
-        put_iq3(kern_codebook_iq3_s[index], b->signs[v / 2] >> 4 * (v % 2), levels, scale, w);
+        put_iq3(kern_codebook_iq3_s[b->qs[2 * v] | (high & 1) << 8],
+                kern_codebook_iq3_s[b->qs[2 * v + 1] | (high >> 1 & 1) << 8], b->signs[v], 1, 2, 0,
+                scale, w);
     }
 }
 
@@ -140,26 +140,26 @@ static inline void decode_iq1_m(const void *block, float *w)
 }
 
 // --- 4-bit codes of unequal steps ---------------------------------------------------------------
-static inline void put_levels(const uint8_t *q, int n, const int8_t levels[16], float scale,
+// n bytes of nibbles, low ones first. The 16 products are fewer than the elements.
+static inline void put_levels(const uint8_t *qs, int n, const int8_t levels[16], float scale,
                               float *w)
 {
-    for (int j = 0; j < n; j++) w[j] = scale * (float)levels[q[j]];
+    float products[16];
+    for (int c = 0; c < 16; c++) products[c] = scale * (float)levels[c];
+    for (int j = 0; j < n; j++) {
+        w[j] = products[qs[j] & 15];
+        w[j + n] = products[qs[j] >> 4];
+    }
 }
 
-static inline void put_iq4(const uint8_t qs[16], float scale, float w[32])
-{
-    // Facts of the format: about the quantiles of trained weights, scaled to 127.
-    static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+// Facts of the format: about the quantiles of trained weights, scaled to 127.
+static const int8_t iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
-    uint8_t q[QK_32];
-    unpack_nibbles(qs, q);
-    put_levels(q, QK_32, levels, scale, w);
-}
 
 static inline void decode_iq4_nl(const void *block, float *w)
 {
     const block_iq4_nl *b = block;
-    put_iq4(b->qs, f16_to_f32(b->d), w);
+    put_levels(b->qs, 16, iq4_levels, f16_to_f32(b->d), w);
 }
 
 static inline void decode_iq4_xs(const void *block, float *w)
@@ -168,7 +168,7 @@ static inline void decode_iq4_xs(const void *block, float *w)
     float d = f16_to_f32(b->d);
     for (int g = 0; g < 8; g++, w += 32) {
         int sc = (b->low[g / 2] >> 4 * (g % 2) & 15) | (b->high >> 2 * g & 3) << 4;
-        put_iq4(b->qs + 16 * g, d * (float)(sc - 32), w);
+        put_levels(b->qs + 16 * g, 16, iq4_levels, d * (float)(sc - 32), w);
     }
 }
 
@@ -180,9 +180,7 @@ static inline void decode_mxfp4(const void *block, float *w)
     const block_mxfp4 *b = block;
     // 2^(e - 128): the exponent field e - 1, or a denormal.
     uint32_t bits = b->e < 2 ? (uint32_t)0x00200000 << b->e : (uint32_t)(b->e - 1) << 23;
-    uint8_t q[QK_32];
-    unpack_nibbles(b->qs, q);
-    put_levels(q, QK_32, e2m1_twice, f32_from_bits(bits), w);
+    put_levels(b->qs, 16, e2m1_twice, f32_from_bits(bits), w);
 }
 
 // Half the value of an E4M3 code without sign.
@@ -197,14 +195,8 @@ static inline float e4m3_half(uint8_t code)
 static inline void decode_nvfp4(const void *block, float *w)
 {
     const block_nvfp4 *b = block;
-    for (int g = 0; g < 4; g++, w += 16) {
-        uint8_t q[16];
-        for (int j = 0; j < 8; j++) {
-            q[j] = b->qs[8 * g + j] & 15;
-            q[j + 8] = b->qs[8 * g + j] >> 4;
-        }
-        put_levels(q, 16, e2m1_twice, e4m3_half(b->d[g]), w);
-    }
+    for (int g = 0; g < 4; g++)
+        put_levels(b->qs + 8 * g, 8, e2m1_twice, e4m3_half(b->d[g]), w + 16 * g);
 }
 
 // --- one and two bits, ternary ------------------------------------------------------------------
@@ -242,7 +234,10 @@ static inline void decode_q1_0(const void *block, float *w)
 {
     const block_q1_0 *b = block;
     float d = f16_to_f32(b->d);
-    for (int j = 0; j < QK_128; j++) w[j] = negate_if(~(unsigned)b->qs[j / 8] >> j % 8 & 1, d);
+    for (int i = 0; i < QK_128 / 8; i++) {
+        unsigned minus = ~(unsigned)b->qs[i];
+        for (int j = 0; j < 8; j++) *w++ = negate_if(minus >> j & 1, d);
+    }
 }
 
 static inline void decode_q2_0(const void *block, float *w)
