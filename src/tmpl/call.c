@@ -158,10 +158,7 @@ static hearth_status run_macro(interp *in, const macro *m, call *c, value *out)
         HEARTH_TRY(bind_parameter(in, p, i++, c, &used));
     }
     HEARTH_TRY(bind_rest(in, m->def, i, used, c));
-    int loops = in->loop_depth;
-    in->loop_depth = 0;
     hearth_status st = capture(in, m->def->body, out);
-    in->loop_depth = loops;
     in->scope = saved;
     return st;
 }

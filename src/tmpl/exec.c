@@ -194,18 +194,17 @@ static hearth_status exec_for(interp *in, const node *n)
     in->line = n->line;
     HEARTH_TRY(val_items(in, box, &items));
     if (n->c) HEARTH_TRY(filter_items(in, n, items, &items));
-    if (items.n == 0) return exec_scoped(in, n->other);
     loop *l = arena_new(&in->mem, loop, 1);
     if (!l) return fail_memory(in);
-    *l = (loop){.v = items.v, .n = items.n, .depth = ++in->loop_depth};
-    hearth_status st = HEARTH_OK;
-    for (; l->at < l->n && st == HEARTH_OK && in->flow != FLOW_BREAK; l->at++) {
+    *l = (loop){.v = items.v, .n = items.n};
+    bool any = false; // a turn that came to its end: without one, Jinja runs the else part
+    for (; l->at < l->n && in->flow != FLOW_BREAK; l->at++) {
         in->flow = FLOW_ON;
-        st = exec_turn(in, n, l);
+        HEARTH_TRY(exec_turn(in, n, l));
+        any |= in->flow == FLOW_ON;
     }
     in->flow = FLOW_ON;
-    in->loop_depth--;
-    return st;
+    return any ? HEARTH_OK : exec_scoped(in, n->other);
 }
 
 static hearth_status make_macro(interp *in, const node *n, value *out)

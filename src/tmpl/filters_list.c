@@ -12,26 +12,28 @@ static hearth_status attr_step(interp *in, value of, str part, value *out)
     return get_item(in, of, is_number ? val_int(i, false) : val_text(part, false), out);
 }
 
-// "a.b.0" of a value; an integer is an index; none is the value itself.
-static hearth_status follow(interp *in, value of, value path, value *out)
+// "a.b.0" of a value; an integer is an index; none is the value itself. Every step that finds
+// nothing gives `def`, if there is one.
+static hearth_status follow_or(interp *in, value of, value path, value def, value *out)
 {
+    bool has_default = def.kind != V_ABSENT && def.kind != V_NONE;
     *out = of;
     if (path.kind == V_ABSENT || path.kind == V_NONE) return HEARTH_OK;
-    if (path.kind == V_INT) return get_item(in, of, path, out);
-    if (path.kind != V_STRING) return fail(in, "an attribute is of type %s", val_type(path));
-    str rest = val_str(path);
+    if (path.kind != V_STRING && path.kind != V_INT) {
+        return fail(in, "an attribute is of type %s", val_type(path));
+    }
+    str rest = path.kind == V_STRING ? val_str(path) : STR("");
     do {
-        str part = str_cut(&rest, '.');
-        HEARTH_TRY(attr_step(in, *out, part, out));
+        if (path.kind == V_INT) HEARTH_TRY(get_item(in, *out, path, out));
+        else HEARTH_TRY(attr_step(in, *out, str_cut(&rest, '.'), out));
+        if (out->kind == V_UNDEFINED && has_default) *out = def;
     } while (rest.n > 0);
     return HEARTH_OK;
 }
 
-static hearth_status follow_or(interp *in, value of, value path, value def, value *out)
+static hearth_status follow(interp *in, value of, value path, value *out)
 {
-    HEARTH_TRY(follow(in, of, path, out));
-    if (out->kind == V_UNDEFINED && def.kind != V_ABSENT && def.kind != V_NONE) *out = def;
-    return HEARTH_OK;
+    return follow_or(in, of, path, (value){.kind = V_ABSENT}, out);
 }
 
 // What a value is sorted and compared by: the attribute, letters small unless case matters.
@@ -128,6 +130,9 @@ static hearth_status filter_unique(interp *in, call *c, value *out)
         value key;
         bool seen = false;
         HEARTH_TRY(sort_key(in, items.v[i], c->arg[1], arg_truth(c, 0, false), &key));
+        if (key.kind == V_LIST || key.kind == V_DICT) {
+            return fail(in, "unique: values of type %s", val_type(key));
+        }
         for (size_t j = 0; j < keys.n && !seen; j++) {
             HEARTH_TRY(val_equal(in, keys.v[j], key, &seen));
         }

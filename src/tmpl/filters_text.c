@@ -131,6 +131,7 @@ static hearth_status filter_indent(interp *in, call *c, value *out)
     int64_t width;
     bool first = arg_truth(c, 1, false), blank = arg_truth(c, 2, false), is_first = true;
     builder b = build(in), spaces = build(in);
+    if (c->self.kind != V_STRING) return fail(in, "indent: a value of type %s", val_type(c->self));
     HEARTH_TRY(self_text(in, c, &s));
     if (pad.kind != V_STRING) {
         HEARTH_TRY(arg_int(in, c, 0, 4, &width));
@@ -266,6 +267,19 @@ static bool parse_base(str s, int64_t base, int64_t *out)
     return true;
 }
 
+// "inf", "infinity" and "nan", in any case.
+static bool read_special(int sign, str s, double *out)
+{
+    char small[9];
+    if (s.n == 0 || s.n >= sizeof small) return false;
+    for (size_t i = 0; i < s.n; i++) small[i] = (char)change_case((unsigned char)s.p[i], CASE_LOWER);
+    str t = {small, s.n};
+    bool infinite = str_eq_z(t, "inf") || str_eq_z(t, "infinity");
+    if (!infinite && !str_eq_z(t, "nan")) return false;
+    *out = infinite ? sign * (double)INFINITY : (double)NAN;
+    return true;
+}
+
 static bool read_float(value v, double *out)
 {
     char text[80];
@@ -274,7 +288,10 @@ static bool read_float(value v, double *out)
         *out = val_number(v);
         return true;
     }
-    return v.kind == V_STRING && clean_number(v, text, sizeof text, &s) && str_parse_f64(s, out);
+    if (v.kind != V_STRING || !clean_number(v, text, sizeof text, &s)) return false;
+    if (str_parse_f64(s, out)) return true;
+    bool minus = s.n > 0 && s.p[0] == '-';
+    return read_special(minus ? -1 : 1, (str){s.p + minus, s.n - minus}, out);
 }
 
 static hearth_status filter_int(interp *in, call *c, value *out)
@@ -292,7 +309,8 @@ static hearth_status filter_int(interp *in, call *c, value *out)
     } else if (v.kind == V_STRING && clean_number(v, text, sizeof text, &s) &&
                parse_base(s, base, &i)) {
         *out = val_int(i, v.user);
-    } else if (read_float(v, &f) && fabs(f) < 9.2e18) {
+    } else if (read_float(v, &f) && isfinite(f)) {
+        if (fabs(f) >= 9.2e18) return fail(in, "an integer needs more than 64 bits");
         *out = val_int((int64_t)f, v.user);
     }
     return HEARTH_OK;
@@ -312,7 +330,7 @@ static hearth_status filter_abs(interp *in, call *c, value *out)
 {
     value v = c->self;
     if (!val_is_number(v)) return fail(in, "abs: a value of type %s", val_type(v));
-    return apply_sign(in, val_number(v) < 0, v, out);
+    return apply_sign(in, signbit(val_number(v)), v, out);
 }
 
 static double round_decimal(double v, int digits)

@@ -48,10 +48,7 @@ static hearth_status split_words(interp *in, value s, int64_t max, list *l)
         text_trim((str){t.p + at, t.n - at}, NULL, true, false, &from, &n);
         at += from;
         if (at == t.n) return HEARTH_OK;
-        if (max-- == 0) {
-            text_trim((str){t.p + at, t.n - at}, NULL, false, true, &from, &n);
-            return add_slice(in, l, s, at, at + n);
-        }
+        if (max-- == 0) return add_slice(in, l, s, at, t.n);
         for (end = at; end < t.n;) {
             uint32_t cp;
             size_t k = utf8_decode(t.p + end, t.n - end, &cp);
@@ -361,7 +358,7 @@ static hearth_status text_swapcase(interp *in, call *c, value *out)
 
 static bool has_two_cases(uint32_t cp)
 {
-    return change_case(cp, CASE_UPPER) != cp || change_case(cp, CASE_LOWER) != cp;
+    return cp == 0xDF || change_case(cp, CASE_UPPER) != cp || change_case(cp, CASE_LOWER) != cp;
 }
 
 // Large after everything that is no letter with case.

@@ -221,10 +221,7 @@ hearth_status get_slice(interp *in, value of, const value part[3], value *out)
     size_t n_items;
     int64_t from, to, step;
     if (of.kind == V_UNDEFINED) return fail(in, "'%.*s' is undefined", STR_ARG(val_str(of)));
-    if (!is_row(of)) {
-        *out = val_undefined(STR("slice"));
-        return HEARTH_OK;
-    }
+    if (!is_row(of)) return fail(in, "a value of type %s has no slices", val_type(of));
     HEARTH_TRY(val_length(in, of, &n_items));
     int64_t n = (int64_t)n_items;
     HEARTH_TRY(slice_part(in, part[2], 1, &step));

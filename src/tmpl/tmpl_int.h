@@ -67,7 +67,7 @@ struct value {
 struct dict { value *k, *v; size_t n, cap; }; // in order of insertion; searched linearly
 typedef struct iter { list l; size_t at; } iter;
 typedef struct view { const char *name; list l; } view;
-typedef struct loop { const value *v; size_t n, at; int depth; bool has_changed; value changed; } loop;
+typedef struct loop { const value *v; size_t n, at; bool has_changed; value changed; } loop;
 
 // --- tree ---------------------------------------------------------------------------------------
 typedef enum node_kind {
@@ -143,7 +143,6 @@ struct interp {
     arena mem;
     uint64_t steps;   // left
     int depth, line;
-    int loop_depth;
     flow flow;
     scope *scope;
     value captured;   // for N_CAPTURED
