@@ -318,7 +318,8 @@ static hearth_status filter_last(interp *in, call *c, value *out)
     list items;
     if (c->self.kind == V_ITER) return fail(in, "last: a generator cannot be reversed");
     HEARTH_TRY(val_items(in, c->self, &items));
-    *out = items.n > 0 ? items.v[items.n - 1] : val_undefined(STR("the last item of an empty list"));
+    *out = val_undefined(STR("the last item of an empty list"));
+    if (items.n > 0) *out = items.v[items.n - 1];
     return HEARTH_OK;
 }
 

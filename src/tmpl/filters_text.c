@@ -138,10 +138,11 @@ static hearth_status filter_indent(interp *in, call *c, value *out)
         HEARTH_TRY(build_fill(&spaces, ' ', (size_t)i64_max(width, 0), false));
         pad = build_done(&spaces);
     }
-    for (size_t at = 0, next;; at = next, is_first = false) {
+    for (size_t at = 0, end = 0, next;; at = next, is_first = false) {
         size_t n = line_length(val_str(s), at, &next);
         bool padded = is_first ? first : blank || n > 0;
-        if (!is_first) HEARTH_TRY(build_bytes(&b, "\n", 1, s.user));
+        if (!is_first) HEARTH_TRY(build_bytes(&b, "\n", 1, text_user_at(s, end)));
+        end = at + n;
         if (padded) HEARTH_TRY(build_slice(&b, pad, 0, pad.u.s.n));
         HEARTH_TRY(build_slice(&b, s, at, n));
         if (at + n == s.u.s.n) break; // a newline at the end begins one more, empty line
@@ -245,6 +246,13 @@ static bool clean_number(value v, char *out, size_t cap, str *s)
     return true;
 }
 
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 32);
+    return c >= 'a' && c <= 'z' ? c - 'a' + 10 : 99;
+}
+
 static bool parse_base(str s, int64_t base, int64_t *out)
 {
     bool minus = s.n > 0 && s.p[0] == '-';
@@ -259,7 +267,7 @@ static bool parse_base(str s, int64_t base, int64_t *out)
     if (s.n == 0) return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'z' ? (c | 32) - 87 : 99;
+        int d = digit_value(c);
         if (d >= base || !mul_ok_i64(v, base, &v) || v > INT64_MAX - d) return false;
         v += d;
     }
@@ -272,7 +280,7 @@ static bool read_special(int sign, str s, double *out)
 {
     char small[9];
     if (s.n == 0 || s.n >= sizeof small) return false;
-    for (size_t i = 0; i < s.n; i++) small[i] = (char)change_case((unsigned char)s.p[i], CASE_LOWER);
+    for (size_t i = 0; i < s.n; i++) small[i] = (char)(s.p[i] | 32);
     str t = {small, s.n};
     bool infinite = str_eq_z(t, "inf") || str_eq_z(t, "infinity");
     if (!infinite && !str_eq_z(t, "nan")) return false;

@@ -79,7 +79,9 @@ static hearth_status put_number(formatter *f, const directive *d, value v)
     bool whole = strchr("diuxXo", d->letter) != NULL;
     if (!val_is_number(v)) return fail(f->in, "%%%c of a value of type %s", d->letter, val_type(v));
     double real = val_number(v);
-    if (whole && !(real > -9.2e18 && real < 9.2e18)) return fail(f->in, "%%%c is too large", d->letter);
+    if (whole && !(real > -9.2e18 && real < 9.2e18)) {
+        return fail(f->in, "%%%c of a value that needs more than 64 bits", d->letter);
+    }
     int precision = d->precision < 0 ? (whole ? 1 : 6) : int_min(d->precision, 50);
     int width = int_min(d->width, 60);
     char letter = d->letter == 'i' || d->letter == 'u' ? 'd' : d->letter;

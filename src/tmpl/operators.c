@@ -190,7 +190,8 @@ hearth_status apply_compare(interp *in, tk op, value a, value b, bool *out)
         return HEARTH_OK;
     }
     HEARTH_TRY(val_order(in, a, b, &order));
-    *out = op == TK_LT ? order < 0 : op == TK_LE ? order <= 0 : op == TK_GT ? order > 0 : order >= 0;
+    if (op == TK_LT || op == TK_LE) *out = order < (op == TK_LE);
+    else *out = order > -(op == TK_GE);
     return HEARTH_OK;
 }
 

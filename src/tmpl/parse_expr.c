@@ -559,7 +559,8 @@ static hearth_status parse_signed(parser *p, node **out)
 
 static hearth_status parse_unary(parser *p, bool with_filters, node **out)
 {
-    if (p->t->kind == TK_SUB || p->t->kind == TK_ADD) HEARTH_TRY(parse_deeper(p, parse_signed, out));
+    bool has_sign = p->t->kind == TK_SUB || p->t->kind == TK_ADD;
+    if (has_sign) HEARTH_TRY(parse_deeper(p, parse_signed, out));
     else HEARTH_TRY(parse_primary(p, false, out));
     HEARTH_TRY(parse_postfix(p, out));
     return with_filters ? parse_filters_and_tests(p, out) : HEARTH_OK;

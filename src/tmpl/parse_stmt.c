@@ -162,7 +162,11 @@ static hearth_status parse_jump(parser *p, node_kind kind, node **out)
 }
 
 static hearth_status parse_break(parser *p, node **out) { return parse_jump(p, N_BREAK, out); }
-static hearth_status parse_continue(parser *p, node **out) { return parse_jump(p, N_CONTINUE, out); }
+
+static hearth_status parse_continue(parser *p, node **out)
+{
+    return parse_jump(p, N_CONTINUE, out);
+}
 
 // A statement from its word to before its "%}".
 static hearth_status parse_statement(parser *p, node **out)

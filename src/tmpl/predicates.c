@@ -28,7 +28,8 @@ static bool test_kind(str name, value v, bool *out)
         {"none", v.kind == V_NONE}, {"boolean", v.kind == V_BOOL},
         {"true", v.kind == V_BOOL && v.u.b}, {"false", v.kind == V_BOOL && !v.u.b},
         {"integer", is_int}, {"float", v.kind == V_FLOAT}, {"number", val_is_number(v)},
-        {"string", is_text}, {"mapping", v.kind == V_DICT}, {"sequence", is_row || v.kind == V_UNDEFINED},
+        {"string", is_text}, {"mapping", v.kind == V_DICT},
+        {"sequence", is_row || v.kind == V_UNDEFINED},
         {"iterable", is_row || v.kind == V_VIEW || v.kind == V_ITER || v.kind == V_UNDEFINED ||
                          v.kind == V_LOOP},
         {"callable", is_call}, {"escaped", false},

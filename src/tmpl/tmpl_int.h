@@ -39,7 +39,7 @@ typedef enum val_kind {
     V_NAMESPACE, V_LOOP, V_MACRO, V_FUNCTION, V_METHOD
 } val_kind;
 
-// n bytes of UTF-8. Who wrote byte i: mask[i] (0 template, 1 user), or value.user when mask is NULL.
+// n bytes of UTF-8. Who wrote byte i: mask[i] (0 template, 1 user); value.user when mask is NULL.
 typedef struct marked { const char *p; const uint8_t *mask; size_t n; } marked;
 
 typedef struct value value;
@@ -251,7 +251,10 @@ bool is_space(uint32_t cp);
 void text_trim(str s, const str *chars, bool left, bool right, size_t *from, size_t *n);
 hearth_status to_text(interp *in, value v, value *out); // str()
 void format_float(double v, char out[40]);
-typedef struct json_style { bool ascii, sort; str indent; bool has_indent; str comma, colon; } json_style;
+typedef struct json_style {
+    bool ascii, sort, has_indent;
+    str indent, comma, colon;
+} json_style;
 hearth_status build_json(builder *b, value v, const json_style *s, int level);
 typedef enum letter_case { CASE_UPPER, CASE_LOWER, CASE_SWAP } letter_case;
 uint32_t change_case(uint32_t cp, letter_case to);

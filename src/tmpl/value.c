@@ -208,8 +208,9 @@ hearth_status val_items(interp *in, value v, list *out)
     case V_VIEW: *out = v.u.view->l; return HEARTH_OK;
     case V_STRING: return split_characters(in, v, out);
     case V_ITER:
-        *out = (list){v.u.it->l.v + v.u.it->at, v.u.it->l.n - v.u.it->at, 0};
-        out->cap = out->n;
+        *out = v.u.it->l;
+        if (v.u.it->at > 0) out->v += v.u.it->at; // of an empty list it may be NULL
+        out->n = out->cap = out->n - v.u.it->at;
         v.u.it->at = v.u.it->l.n;
         return HEARTH_OK;
     default: return fail(in, "a value of type %s is not iterable", val_type(v));

@@ -10,7 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char fixed[] =
-    "{\"messages\":[{\"role\":\"user\",\"content\":\"ZZ Z\"},{\"role\":\"assistant\",\"content\":\"Z\\nZ\","
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"ZZ Z\"},"
+    "{\"role\":\"assistant\",\"content\":\"Z\\nZ\","
     "\"n\":[1,2.5,null,true,{\"Z\":\"ZZ\"}]}],\"tools\":[{\"name\":\"Z\"}],\"bos_token\":\"<s>\"}";
 
 static void check(bool truth)
