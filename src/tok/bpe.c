@@ -5,6 +5,9 @@
 // character per byte: 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF are themselves, the other 68 bytes, in
 // order, are U+0100 and up (a space is U+0120).
 //
+// Some models ("gemma4" and splits marked raw) have a vocabulary of text instead, with U+2581 for a
+// space: then characters are the first symbols, and those that are no token become "<0x0A>" tokens.
+//
 // A merge is kept as (id, id) -> (rank, id) in an open-addressed table: text of tokens is looked at
 // while loading only. The list may name only tokens of the vocabulary; a merge that would make or
 // take a token that is not ordinary text is left out, so no text can become a control token.
@@ -54,9 +57,9 @@ static merge_slot *find_slot(const bpe_data *d, int32_t a, int32_t b)
 
 static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
 {
-    str pre = STR("default");
-    bool found;
-    HEARTH_TRY(gguf_get_str(g, "tokenizer.ggml.pre", &pre, &found, err));
+    bool found, is_gemma = t->kind == &tok_kind_gemma4;
+    str pre = is_gemma ? STR("gemma4") : STR("default");
+    if (!is_gemma) HEARTH_TRY(gguf_get_str(g, "tokenizer.ggml.pre", &pre, &found, err));
     t->bpe->split = split_find(pre);
     if (!t->bpe->split) {
         return err_fail(err, HEARTH_E_UNSUPPORTED,
@@ -64,7 +67,9 @@ static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
                         STR_ARG(pre), split_count());
     }
     t->name = t->bpe->split->name;
-    if (!gguf_find(g, "tokenizer.ggml.add_bos_token")) t->special.add_bos = t->bpe->split->add_bos;
+    // Published files of Gemma 4 say "no" by mistake: the model does not work without.
+    bool says = gguf_find(g, "tokenizer.ggml.add_bos_token") && !t->bpe->split->newlines_first;
+    if (!says) t->special.add_bos = t->bpe->split->add_bos;
     return HEARTH_OK;
 }
 
@@ -153,8 +158,9 @@ static hearth_status open_bpe(tok *t, const gguf *g, hearth_err *err)
     t->bpe = arena_new(&t->mem, bpe_data, 1);
     if (!t->bpe) return err_fail(err, HEARTH_E_NOMEM, "no memory for a tokenizer");
     HEARTH_TRY(find_split(t, g, err));
+    if (t->bpe->split->raw) HEARTH_TRY(spm_find_bytes(t, err));
     HEARTH_TRY(vocab_index(t, err));
-    find_bytes(t);
+    if (!t->bpe->split->raw) find_bytes(t);
     return read_merges(t, g, err);
 }
 
@@ -179,8 +185,9 @@ static bool look_up_pair(const void *ctx, const merge_symbol *a, const merge_sym
 // The token that spells the whole word, or TOK_NONE.
 static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id, hearth_err *err)
 {
-    *id = TOK_NONE;
-    if (!t->bpe->split->whole_word_first || w.n > t->word_bytes_max) return HEARTH_OK;
+    const word_split *split = t->bpe->split;
+    *id = split->newlines_first && w.p[0] == '\n' ? vocab_find_word(t, w) : TOK_NONE;
+    if (!split->whole_word_first || split->raw || w.n > t->word_bytes_max) return HEARTH_OK;
     buf_reset(spelling);
     for (size_t i = 0; i < w.n; i++) {
         char c[4];
@@ -193,6 +200,17 @@ static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id,
     return HEARTH_OK;
 }
 
+static void add_symbols(const tok *t, str w, merge *m)
+{
+    for (size_t i = 0, n = 1; i < w.n; i += n) {
+        uint32_t cp;
+        if (t->bpe->split->raw) n = utf8_decode(w.p + i, w.n - i, &cp);
+        int32_t id = t->bpe->split->raw ? vocab_find_word(t, (str){w.p + i, n})
+                                        : t->byte_id[(uint8_t)w.p[i]];
+        merge_add(m, (uint32_t)i, (uint32_t)n, id);
+    }
+}
+
 static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_start, tok_ids *out,
                                  hearth_err *err)
 {
@@ -200,19 +218,19 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
     HEARTH_TRY(find_whole(t, w, &s->spelling, &whole, err));
     if (whole != TOK_NONE) return ids_push(out, whole, err);
     HEARTH_TRY(merge_begin(&s->merge, w.n, err));
-    for (size_t i = 0; i < w.n; i++) {
-        merge_add(&s->merge, (uint32_t)i, 1, t->byte_id[(uint8_t)w.p[i]]);
-    }
+    add_symbols(t, w, &s->merge);
     merge_run(&s->merge, look_up_pair, t->bpe);
     for (int32_t i = 0; i >= 0; i = s->merge.symbol[i].next) {
         const merge_symbol *m = &s->merge.symbol[i];
         if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
-        else HEARTH_TRY(ids_push_byte(t, (uint8_t)w.p[m->start], run_start, out, err));
+        for (uint32_t k = 0; k < m->len && m->id == TOK_NONE; k++) {
+            HEARTH_TRY(ids_push_byte(t, (uint8_t)w.p[m->start + k], run_start, out, err));
+        }
     }
     return HEARTH_OK;
 }
 
-static hearth_status encode_bpe(const tok *t, str text, tok_ids *out, hearth_err *err)
+static hearth_status encode_words(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     scratch s = {0};
     size_t run_start = out->n;
@@ -231,10 +249,24 @@ static hearth_status encode_bpe(const tok *t, str text, tok_ids *out, hearth_err
     return status;
 }
 
+static hearth_status encode_bpe(const tok *t, str text, tok_ids *out, hearth_err *err)
+{
+    if (!t->bpe->split->raw) return encode_words(t, text, out, err);
+    buf escaped;
+    buf_init(&escaped, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES);
+    spm_escape_spaces(text, false, &escaped);
+    hearth_status status = escaped.failed;
+    if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", text.n);
+    else status = encode_words(t, buf_str(&escaped), out, err);
+    buf_release(&escaped);
+    return status;
+}
+
 // Characters that stand for no byte (a token added by hand) are themselves.
 static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
 {
     (void)first;
+    if (t->bpe->split->raw) return spm_decode(t, id, false, out); // nothing was put in front
     str s = t->text[id];
     for (size_t i = 0, n; i < s.n; i += n) {
         uint32_t cp;
@@ -245,12 +277,11 @@ static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
     return HEARTH_OK;
 }
 
-const tok_kind tok_kind_bpe = {
-    .model = "gpt2",
-    .defaults = {.bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE,
-                 .unk = TOK_NONE, .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE,
-                 .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE},
-    .open = open_bpe,
-    .encode = encode_bpe,
-    .decode = decode_bpe,
-};
+#define BPE_KIND                                                                                  \
+    .defaults = {.bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE,              \
+                 .unk = TOK_NONE, .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE,             \
+                 .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE},                  \
+    .open = open_bpe, .encode = encode_bpe, .decode = decode_bpe
+
+const tok_kind tok_kind_bpe = {.model = "gpt2", BPE_KIND};
+const tok_kind tok_kind_gemma4 = {.model = "gemma4", BPE_KIND};

@@ -9,7 +9,7 @@
 typedef enum split_id {
     DEFAULT, GPT2, FALCON, STARCODER, LLAMA3, LLAMA3_MERGED, QWEN2, QWEN35, GPT4O, GPT4O_WHOLE,
     TEKKEN, DEEPSEEK_LLM, DEEPSEEK_CODER, DEEPSEEK_V3, SPARK, YOUTU, BLOOM, VIKING, SEED_CODER,
-    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5
+    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5, GEMMA4, SARVAM
 } split_id;
 
 static const word_split SPLITS[] = {
@@ -49,6 +49,9 @@ static const word_split SPLITS[] = {
     [LAGUNA] = {.name = "gpt2/laguna", .pass = {match_lines, match_qwen2}},
     [MINICPM5] = {.name = "gpt2/minicpm5", .pass = {match_numbers3, match_minicpm5},
                   .whole_word_first = true},
+    [GEMMA4] = {.name = "gemma4", .pass = {match_lines}, .add_bos = true, .raw = true,
+                .newlines_first = true},
+    [SARVAM] = {.name = "gpt2/sarvam-moe", .pass = {match_lines}, .raw = true},
 };
 
 static const struct { const char *pre; split_id split; } NAMES[] = {
@@ -89,6 +92,8 @@ static const struct { const char *pre; split_id split; } NAMES[] = {
     {"exaone-moe", EXAONE_MOE},
     {"laguna", LAGUNA},
     {"minicpm5", MINICPM5},
+    {"gemma4", GEMMA4}, {"granite-embed-multi-311m", GEMMA4},
+    {"sarvam-moe", SARVAM},
 };
 
 const word_split *split_find(str pre)

@@ -18,6 +18,8 @@ typedef struct word_split {
     split_match pass[SPLIT_PASSES]; // NULL behind the last
     bool whole_word_first; // a word that is a token is not put together by merges
     bool add_bos;          // when the file is silent
+    bool raw;              // the vocabulary is spelled as text with U+2581 for spaces, see bpe.c
+    bool newlines_first;   // a run of newlines that is a token is not put together by merges
 } word_split;
 
 const word_split *split_find(str pre); // NULL: not supported

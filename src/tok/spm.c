@@ -100,20 +100,25 @@ static hearth_status open_spm(tok *t, const gguf *g, hearth_err *err)
     return vocab_index(t, err);
 }
 
-// Marks instead of spaces; with remove_extra_spaces runs shrink to one and the ends lose theirs.
-static void escape_spaces(const tok *t, str s, buf *out)
+void spm_escape_spaces(str s, bool runs, buf *out)
 {
-    while (t->remove_extra_spaces && s.n && s.p[0] == ' ') s.p++, s.n--;
-    while (t->remove_extra_spaces && s.n && s.p[s.n - 1] == ' ') s.n--;
-    if (s.n && t->special.add_space_prefix) buf_append_str(out, SPACE_MARK);
     for (size_t i = 0; i < s.n;) {
         size_t run = i;
         while (run < s.n && s.p[run] != ' ') run++;
         buf_append(out, s.p + i, run - i);
         if (run < s.n) buf_append_str(out, SPACE_MARK);
         i = run + 1;
-        while (t->remove_extra_spaces && i < s.n && s.p[i] == ' ') i++;
+        while (runs && i < s.n && s.p[i] == ' ') i++;
     }
+}
+
+// With remove_extra_spaces, runs shrink to one and the ends lose theirs.
+static void escape_text(const tok *t, str s, buf *out)
+{
+    while (t->remove_extra_spaces && s.n && s.p[0] == ' ') s.p++, s.n--;
+    while (t->remove_extra_spaces && s.n && s.p[s.n - 1] == ' ') s.n--;
+    if (s.n && t->special.add_space_prefix) buf_append_str(out, SPACE_MARK);
+    spm_escape_spaces(s, t->remove_extra_spaces, out);
 }
 
 size_t spm_find_word_end(const tok *t, str s, size_t at)
@@ -188,7 +193,7 @@ static hearth_status encode_spm(const tok *t, str text, tok_ids *out, hearth_err
     merge m = {0};
     size_t run_start = out->n;
     buf_init(&escaped, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES + 3);
-    escape_spaces(t, text, &escaped);
+    escape_text(t, text, &escaped);
     hearth_status status = escaped.failed;
     if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", text.n);
     str s = buf_str(&escaped);

@@ -9,7 +9,7 @@
 #include "tok/tok_int.h"
 
 static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece,
-                                       &tok_kind_unigram, &tok_kind_rwkv};
+                                       &tok_kind_unigram, &tok_kind_rwkv, &tok_kind_gemma4};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {

@@ -50,7 +50,7 @@ struct tok_kind {
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
 };
 extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram,
-    tok_kind_rwkv;
+    tok_kind_rwkv, tok_kind_gemma4;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);
@@ -62,12 +62,14 @@ int32_t vocab_find_word(const tok *t, str text); // TOK_NONE when there is none
 hearth_status vocab_find_array(const gguf *g, const char *key, int64_t n, const gguf_kv **out,
                                hearth_err *err);
 
-// --- spm.c: what both kinds of SentencePiece share ----------------------------------------------
+// --- spm.c: what vocabularies spelled with U+2581 share -----------------------------------------
 // Marks "<0x0A>" as byte tokens and fills t->byte_id.
 hearth_status spm_find_bytes(tok *t, hearth_err *err);
 bool spm_breaks_at_space(const tok *t); // see breaks_at_space
 // The end of the word that starts at `at`: before the next mark that follows something else.
 size_t spm_find_word_end(const tok *t, str s, size_t at);
+// U+2581 for each space, or for each run of them.
+void spm_escape_spaces(str s, bool runs, buf *out);
 hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out);
 
 // --- ends.c: tokens that end a generation -------------------------------------------------------

@@ -115,6 +115,7 @@ static void take_kind(int kind, str *in)
     case 1: test_vocab_rwkv(&vocab); break;
     case 2: test_vocab_t5(&vocab, take_byte(in) % 2); break;
     case 3: test_vocab_bert(&vocab); break;
+    case 4: test_vocab_raw(&vocab); break;
     default: test_vocab_bpe(&vocab, splits[take_byte(in) % COUNTOF(splits)]); break;
     }
 }

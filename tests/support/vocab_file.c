@@ -95,6 +95,17 @@ void test_vocab_t5(test_vocab *v, bool bytes)
     add_specials(v);
 }
 
+void test_vocab_raw(test_vocab *v)
+{
+    static const char *const merges[] = {"l l", "h e", "ll o", "he llo", "\u2581 hello",
+                                         "\u2581 \u2581", "\u2581 h", "w o"};
+    test_vocab_spm(v);
+    v->model = "gemma4";
+    test_vocab_add(v, "\n", 0, TOK_NORMAL);
+    test_vocab_add(v, "\n\n\n", 0, TOK_NORMAL);
+    for (size_t i = 0; i < COUNTOF(merges); i++) v->merge[v->n_merges++] = str_from(merges[i]);
+}
+
 void test_vocab_bert(test_vocab *v)
 {
     static const char *const words[] = {"\u2581hello", "\u2581he", "llo", "l", "o", "e", "h",

@@ -13,7 +13,7 @@ typedef struct test_vocab {
     str text[TEST_VOCAB_MAX];
     float score[TEST_VOCAB_MAX];
     int32_t type[TEST_VOCAB_MAX];
-    str merge[32];
+    str merge[1000];
     str charsmap;              // not written when empty
     int bos, eos, unk;         // -1: not written
     int sep;                   // 0: not written
@@ -27,6 +27,8 @@ void test_vocab_spm(test_vocab *v);
 void test_vocab_bpe(test_vocab *v, const char *pre);
 // <pad> </s> <unk>, words around "hello" with scores; 256 byte tokens if `bytes`.
 void test_vocab_t5(test_vocab *v, bool bytes);
+// The vocabulary of test_vocab_spm() with merges ("gemma4").
+void test_vocab_raw(test_vocab *v);
 // [PAD] [UNK] [CLS] [SEP], words around "hello".
 void test_vocab_bert(test_vocab *v);
 // 256 bytes as escapes, words around "hello".

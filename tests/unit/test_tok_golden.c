@@ -321,6 +321,50 @@ static void test_ids_unigram(void **state)
 }
 
 
+// A model as gen_raw.py writes it; `room` takes the spellings, which must not move.
+static void read_raw(str in, buf *room)
+{
+    int64_t n, n_merges;
+    buf text;
+    str head = str_cut(&in, '\n');
+    assert_true(str_parse_i64(str_cut(&head, ' '), &n) && str_parse_i64(head, &n_merges));
+    assert_true(n <= TEST_VOCAB_MAX && n_merges <= (int64_t)COUNTOF(vocab.merge));
+    assert_int_equal(buf_reserve(room, in.n), HEARTH_OK);
+    buf_init(&text, MEM_TEST, 1 << 10);
+    vocab = (test_vocab){.model = "gemma4", .bos = -1, .eos = -1, .unk = -1};
+    for (int64_t i = 0; i < n + n_merges; i++) {
+        unescape(str_cut(&in, '\n'), &text);
+        str kept = {room->p + room->n, text.n};
+        assert_int_equal(buf_append_str(room, buf_str(&text)), HEARTH_OK);
+        if (i >= n) {
+            vocab.merge[vocab.n_merges++] = kept;
+        } else {
+            int at = test_vocab_add(&vocab, "", 0, i < 256 ? TOK_BYTE : TOK_NORMAL);
+            vocab.text[at] = kept;
+        }
+    }
+    buf_release(&text);
+}
+
+static void test_ids_raw(void **state)
+{
+    (void)state;
+    model m = {0};
+    rows r;
+    buf room, file;
+    buf_init(&room, MEM_TEST, 1 << 20);
+    buf_init(&file, MEM_TEST, 1 << 20);
+    open_file(&r, "golden/tok/raw_bpe.txt", NULL);
+    read_raw(r.rest, &room);
+    assert_true(test_vocab_write(&vocab, &file));
+    open_bytes("raw_bpe.txt", file.p, file.n, &m);
+    check_own_file(&m, "golden/tok/raw_bpe.vec", 0);
+    close_model(&m);
+    buf_release(&room);
+    buf_release(&file);
+    close_rows(&r);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) vector_file = argv[1];
@@ -334,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_ids_gpt_2),   cmocka_unit_test(test_ids_llama),
         cmocka_unit_test(test_ids_spm),     cmocka_unit_test(test_ids_phi_3),
         cmocka_unit_test(test_ids_bert),    cmocka_unit_test(test_ids_unigram),
+        cmocka_unit_test(test_ids_raw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,20 @@ static void test_rwkv(void **state)
     close_vocab(&m);
 }
 
+static void test_raw(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_raw(&vocab);
+    open_good(&m);
+    check_encoding(m.t, "hello hello", ADD, "<s> hello \u2581hello"); // no space in front
+    check_encoding(m.t, "  h  \u00f6", PLAIN, "\u2581\u2581 h \u2581\u2581 <0xC3> <0xB6>");
+    check_encoding(m.t, "\n\n\nhe\n\n", PLAIN, "\n\n\n he \n \n"); // no merge makes three
+    check_back(m.t, " hello  w\u00f6\xFF\n\n\n", " hello  w\u00f6\xFF\n\n\n");
+    assert_string_equal(tok_kind_name(m.t), "gemma4");
+    close_vocab(&m);
+}
+
 // White space behind special tokens, for models whose name says so.
 static void test_strip(void **state)
 {
@@ -312,6 +326,7 @@ static void make_kind(int kind)
     case 0: test_vocab_t5(&vocab, true); vocab.charsmap = (str){rules, sizeof rules}; break;
     case 1: test_vocab_bert(&vocab); break;
     case 2: test_vocab_rwkv(&vocab); break;
+    case 3: test_vocab_raw(&vocab); break;
     default: test_vocab_bpe(&vocab, "deepseek-llm"); break;
     }
 }
@@ -319,7 +334,7 @@ static void make_kind(int kind)
 static void test_open_without_memory(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         model m;
         make_kind(kind);
         open_good(&m);
@@ -343,7 +358,7 @@ static void test_open_without_memory(void **state)
 static void test_encode_without_memory(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         model m;
         make_kind(kind);
         open_good(&m);
@@ -376,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_wordpiece),
         cmocka_unit_test(test_fold),
         cmocka_unit_test(test_rwkv),
+        cmocka_unit_test(test_raw),
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_halved_spaces),
         cmocka_unit_test(test_long_runs),

@@ -87,4 +87,5 @@ def main():
                 print("---- ----", file=f)
 
 
-main()
+if __name__ == "__main__":
+    main()
