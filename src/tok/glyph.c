@@ -28,3 +28,17 @@ size_t glyph_skip_some(str s, size_t at, uint32_t set, int most)
     for (int i = 0; i < most && (g = glyph_at(s, at)).set & set; i++) at += g.n;
     return at;
 }
+
+bool glyph_is_in(uint32_t cp, const glyph_range *ranges, size_t n)
+{
+    for (size_t i = 0; i < n && ranges[i].first <= cp; i++) {
+        if (cp <= ranges[i].last) return true;
+    }
+    return false;
+}
+
+size_t glyph_skip_ranges(str s, size_t at, const glyph_range *ranges, size_t n)
+{
+    for (glyph g; (g = glyph_at(s, at)).n && glyph_is_in(g.cp, ranges, n); at += g.n) continue;
+    return at;
+}

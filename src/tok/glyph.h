@@ -30,6 +30,10 @@ glyph glyph_at(str s, size_t at);
 size_t glyph_skip(str s, size_t at, uint32_t set);
 size_t glyph_skip_some(str s, size_t at, uint32_t set, int most);
 
+typedef struct glyph_range { uint32_t first, last; } glyph_range; // lists of them are in order
+bool glyph_is_in(uint32_t cp, const glyph_range *ranges, size_t n);
+size_t glyph_skip_ranges(str s, size_t at, const glyph_range *ranges, size_t n);
+
 static inline bool glyph_is_newline(glyph g) { return g.cp == '\r' || g.cp == '\n'; }
 
 #endif

@@ -9,7 +9,7 @@
 typedef enum split_id {
     DEFAULT, GPT2, FALCON, STARCODER, LLAMA3, LLAMA3_MERGED, QWEN2, QWEN35, GPT4O, GPT4O_WHOLE,
     TEKKEN, DEEPSEEK_LLM, DEEPSEEK_CODER, DEEPSEEK_V3, SPARK, YOUTU, BLOOM, VIKING, SEED_CODER,
-    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5, GEMMA4, SARVAM
+    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5, KIMI, GEMMA4, SARVAM
 } split_id;
 
 static const word_split SPLITS[] = {
@@ -49,6 +49,7 @@ static const word_split SPLITS[] = {
     [LAGUNA] = {.name = "gpt2/laguna", .pass = {match_lines, match_qwen2}},
     [MINICPM5] = {.name = "gpt2/minicpm5", .pass = {match_numbers3, match_minicpm5},
                   .whole_word_first = true},
+    [KIMI] = {.name = "gpt2/kimi-k2", .pass = {match_kimi}},
     [GEMMA4] = {.name = "gemma4", .pass = {match_lines}, .add_bos = true, .raw = true,
                 .newlines_first = true},
     [SARVAM] = {.name = "gpt2/sarvam-moe", .pass = {match_lines}, .raw = true},
@@ -92,6 +93,7 @@ static const struct { const char *pre; split_id split; } NAMES[] = {
     {"exaone-moe", EXAONE_MOE},
     {"laguna", LAGUNA},
     {"minicpm5", MINICPM5},
+    {"kimi-k2", KIMI},
     {"gemma4", GEMMA4}, {"granite-embed-multi-311m", GEMMA4},
     {"sarvam-moe", SARVAM},
 };

@@ -2,7 +2,7 @@
 //
 // A split is a list of passes, each a published pattern written as a matcher; a pass cuts the
 // pieces that the one before left, into what its pattern matches and what lies between. A new split
-// is a row in split.c and, if its patterns are new, matchers in split_match.c.
+// is a row in split.c and, if its patterns are new, matchers in split_match.c or split_part.c.
 #ifndef HEARTH_TOK_SPLIT_H
 #define HEARTH_TOK_SPLIT_H
 

@@ -1,10 +1,10 @@
-// Matchers of published split patterns; see split.h. Each stands under its pattern in the .c file.
+// Matchers of published split patterns; see split.h. Each stands under its pattern.
 #ifndef HEARTH_TOK_SPLIT_MATCH_H
 #define HEARTH_TOK_SPLIT_MATCH_H
 
 #include "tok/split.h"
 
-// Whole patterns: some alternative matches nearly everywhere.
+// Whole patterns, split_match.c: some alternative matches nearly everywhere.
 size_t match_gpt2(str s, size_t at);
 size_t match_llama3(str s, size_t at);
 size_t match_qwen2(str s, size_t at);
@@ -17,11 +17,12 @@ size_t match_exaone_moe(str s, size_t at);
 size_t match_gpt4o(str s, size_t at);
 size_t match_tekken(str s, size_t at);
 size_t match_youtu(str s, size_t at);
+size_t match_kimi(str s, size_t at);
 size_t match_deepseek3(str s, size_t at);
 size_t match_spark(str s, size_t at);
 size_t match_bloom(str s, size_t at);
 
-// Parts.
+// Parts, split_part.c.
 size_t match_newline(str s, size_t at);        // [\r\n]
 size_t match_number(str s, size_t at);         // \p{N}
 size_t match_numbers(str s, size_t at);        // \p{N}+

@@ -324,7 +324,7 @@ static void test_ids_unigram(void **state)
 // A model as gen_raw.py writes it; `room` takes the spellings, which must not move.
 static void read_raw(str in, buf *room)
 {
-    int64_t n, n_merges;
+    int64_t n = 0, n_merges = 0;
     buf text;
     str head = str_cut(&in, '\n');
     assert_true(str_parse_i64(str_cut(&head, ' '), &n) && str_parse_i64(head, &n_merges));

@@ -388,8 +388,8 @@ static void check_refused(hearth_status status, const char *message)
 static void test_refused(void **state)
 {
     (void)state;
-    test_vocab_bpe(&vocab, "kimi-k2");
-    check_refused(HEARTH_E_UNSUPPORTED, "'kimi-k2' is none of the ");
+    test_vocab_bpe(&vocab, "superbpe");
+    check_refused(HEARTH_E_UNSUPPORTED, "'superbpe' is none of the ");
     vocab.model = "plamo2";
     check_refused(HEARTH_E_UNSUPPORTED, "'plamo2' is not supported, only llama, gpt2");
     test_vocab_bpe(&vocab, NULL);

@@ -7,7 +7,7 @@ The first line names the splits. Then one line a string: the text as in texts.ve
 blank, and for each split two characters of base64: the upper 12 bits of the FNV-1a hash of the word
 lengths. 12 bits miss one difference in 4,096, and a wrong matcher differs on many lines.
 
-splits.vec: gen_splits.py 2200 2 with regex 2026.11.15, Unicode 14.
+splits.vec: gen_splits.py 2100 2 with regex 2026.11.15, Unicode 14.
 """
 import random
 import sys
@@ -73,11 +73,14 @@ SPLITS = {
     "laguna": [r"[^\n]+|[\n]+", QWEN2],
     "minicpm5": [r"\p{N}{1,3}", LLAMA3.replace("{1,3}", "+")],
     "dbrx": [LLAMA3],
+    "kimi-k2": [r"\p{Han}+|" + by_case(CONTRACTION + "?", r"\p{N}{1,3}").replace("/]*", "]*")
+                .replace(UPPER, r"(?:(?!\p{Han})" + UPPER + ")")
+                .replace(LOWER, r"(?:(?!\p{Han})" + LOWER + ")")],
 }
 POOLS += [
     "ABCabcÄöЖд中ʰ", ["camelCase", "HTTPServer", "XMLâ", "iPhone's", "A'LL", "it'S", "é'd", "АБВ'т"],
     ["/", "//", "/\n", "\r/\n", "./", "-a", "$x", "_y", "(z", "。a", "\u3000", "　a"],
-    "ㄱㅎ가힣ㄅㄆㄯ「」！…“”—：；，、〜︰", "εΏΐΊᾼℂΩKÅⅎＡｚ𐐀𐒰Აა", "ा्ँ\u0300\u0345", ["۔", "،", "।", "|", "(", ")"],
+    "ㄱㅎ가힣ㄅㄆㄯ「」！…“”—：；，、〜︰", "εΏΐΊᾼℂΩKÅⅎＡｚ𐐀𐒰Აა", "ा्ँ\u0300\u0345", "々〇⺀漢\u302a", ["۔", "،", "।", "|", "(", ")"],
     [" " * n for n in (3, 4, 5, 8, 9, 17, 33, 65)],
 ]
 
