@@ -14,6 +14,7 @@
 #include "tok/charsmap.h"
 #include "tok/fold.h"
 #include "tok/split.h"
+#include "tok/split_match.h"
 #include "tok/tok.h"
 
 typedef struct model {
@@ -260,6 +261,8 @@ static void test_strip(void **state)
     check_encoding(m.t, "<|user|>\n hello", PARSE, "<|user|> \u2581hello");
     check_encoding(m.t, "hello <|user|> \n<tool> \t", PARSE, "\u2581hello \u2581 <|user|> <tool>");
     check_encoding(m.t, "<s> hello", PARSE, "<s> \u2581 \u2581hello");
+    check_encoding(m.t, "<unk> hello", PARSE, "<unk> \u2581 \u2581hello");
+    check_encoding(m.t, "</s> \v\f\rhello", PARSE, "</s> \u2581hello");
     close_vocab(&m);
     vocab.name = "other";
     open_good(&m);
@@ -272,6 +275,29 @@ static void test_strip(void **state)
     close_vocab(&m);
 }
 
+// Names of fill-in-the-middle marks and ends that the file does not give ids for.
+static void test_known_names(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_bpe(&vocab, "deepseek-coder");
+    int begin = test_vocab_add(&vocab, "<\uff5cfim\u2581begin\uff5c>", 0, TOK_NORMAL);
+    int hole = test_vocab_add(&vocab, "<\uff5cfim\u2581hole\uff5c>", 0, TOK_CONTROL);
+    int end = test_vocab_add(&vocab, "<\uff5cfim\u2581" "end\uff5c>", 0, TOK_CONTROL);
+    int turn = test_vocab_add(&vocab, "<turn|>", 0, TOK_NORMAL);
+    open_good(&m);
+    const tok_special *s = tok_specials(m.t);
+    assert_true(s->fim_pre == begin && s->fim_suf == hole && s->fim_mid == end);
+    assert_int_equal(tok_get_attr(m.t, begin), TOK_CONTROL);
+    assert_true(tok_is_end(m.t, turn) && !tok_is_end(m.t, end));
+    close_vocab(&m);
+    test_vocab_bpe(&vocab, "gpt-2");
+    int prefix = test_vocab_add(&vocab, "<|code_prefix|>", 0, TOK_CONTROL);
+    open_good(&m);
+    assert_int_equal(tok_specials(m.t)->fim_pre, prefix);
+    close_vocab(&m);
+}
+
 static size_t count_words(const char *pre, str text)
 {
     const word_split *split = split_find(str_from(pre));
@@ -279,6 +305,32 @@ static size_t count_words(const char *pre, str text)
     size_t n = 0;
     for (size_t at = 0; at < text.n; n++) at = split_next(split, &c, text, at);
     return n;
+}
+
+// How many characters a matcher takes behind `front`, and the hash of golden/tok/gen_texts.py.
+static void check_list(split_match match, const char *front, uint32_t count, uint32_t hash)
+{
+    uint32_t n = 0, h = 0x811C9DC5u;
+    size_t front_n = strlen(front);
+    char text[8];
+    memcpy(text, front, front_n);
+    for (uint32_t cp = 0; cp < 0x110000; cp++) {
+        if (cp >= 0xD800 && cp < 0xE000) continue;
+        size_t end = front_n + utf8_encode(cp, text + front_n);
+        if (match((str){text, end}, 0) != end) continue;
+        n++;
+        for (int i = 0; i < 4; i++) h = (h ^ (cp >> 8 * i & 0xFF)) * 0x01000193u;
+    }
+    assert_int_equal(n, count);
+    assert_int_equal(h >> 8, hash);
+}
+
+// Figures from "golden/tok/gen_splits.py lists".
+static void test_listed_characters(void **state)
+{
+    (void)state;
+    check_list(match_cased, "", 2729, 0x952e25);
+    check_list(match_kimi, "\u4e16", 103352, 0x6b8c19);
 }
 
 static void test_halved_spaces(void **state)
@@ -393,6 +445,8 @@ int main(void)
         cmocka_unit_test(test_rwkv),
         cmocka_unit_test(test_raw),
         cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_listed_characters),
+        cmocka_unit_test(test_known_names),
         cmocka_unit_test(test_halved_spaces),
         cmocka_unit_test(test_long_runs),
         cmocka_unit_test(test_open_without_memory),

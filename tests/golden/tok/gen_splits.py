@@ -2,6 +2,8 @@
 """Makes splits.vec: random mixed-script strings cut by the published patterns of byte-level BPE.
 
 usage: gen_splits.py COUNT [SEED] > splits.vec
+       gen_splits.py lists    prints how many characters the listed sets have and their hash, for
+                              test_tok_kinds.c
 
 The first line names the splits. Then one line a string: the text as in texts.vec (gen_texts.py), a
 blank, and for each split two characters of base64: the upper 12 bits of the FNV-1a hash of the word
@@ -9,8 +11,11 @@ lengths. 12 bits miss one difference in 4,096, and a wrong matcher differs on ma
 
 splits.vec: gen_splits.py 2100 2 with regex 2026.11.15, Unicode 14.
 """
+import base64
 import random
 import sys
+
+import regex
 
 from gen_texts import GPT2, LLAMA3, QWEN2, POOLS, escape, hashed, random_text, word_lengths
 
@@ -85,7 +90,17 @@ POOLS += [
 ]
 
 
+def print_lists():
+    for name, pattern in (("cased", f"[{CASED}]"), ("han", r"\p{Han}")):
+        found = [cp for cp in range(0x110000)
+                 if not 0xD800 <= cp < 0xE000 and regex.match(pattern, chr(cp))]
+        print(name, len(found), base64.b64decode(hashed(found)).hex())
+
+
 def main():
+    if sys.argv[1] == "lists":
+        print_lists()
+        return
     rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 2)
     print(" ".join(SPLITS), flush=True)
     for _ in range(int(sys.argv[1])):
