@@ -9,7 +9,8 @@
 //   rope.dimension_count         key_length
 //   rope.freq_base               10000
 //   rope.scaling.type            none; "linear" divides positions by rope.scaling.factor, which old
-//                                files call rope.scale_linear; others (yarn, longrope) are refused
+//                                files call rope.scale_linear; others (yarn) are refused;
+//                                "longrope" is phi3's, whose tensors say the same
 //
 // The vocabulary's size is the number of rows of the embedding; the token list must agree with it.
 #include <math.h>
@@ -126,7 +127,8 @@ static hearth_status read_rope_scaling(config_reader *r, llm_config *c)
     HEARTH_TRY(read_number(r, "rope.scale_linear", 1e-6, 1e6, &one, &c->rope_linear));
     HEARTH_TRY(gguf_get_str(r->g, full_key(r, "rope.scaling.type"), &type, &found, r->err));
     if (!found) return HEARTH_OK;
-    if (str_eq_z(type, "none")) {
+    bool is_long = str_eq_z(type, "longrope") && str_eq_z(str_from(r->arch), "phi3");
+    if (str_eq_z(type, "none") || is_long) {
         c->rope_linear = 1;
         return HEARTH_OK;
     }
@@ -171,7 +173,8 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
 {
     str arch = {0};
     const llm_family *family;
-    llm_config c = {.rope_linear = 1, .embd_scale = 1};
+    llm_config c = {.rope_linear = 1, .embd_scale = 1, .residual_scale = 1, .logit_scale = 1,
+                    .rope_attn = 1};
     HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
     HEARTH_TRY(llm_family_find(arch, &family, err));
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);

@@ -217,7 +217,8 @@ static hearth_status take_blocks(llm_ctx *c, hearth_err *err)
                         (unsigned long long)host_bytes);
     HEARTH_TRY(ops->alloc(c->m->d, MEM_SCRATCH, (size_t)c->l.device_bytes, &c->scratch, err));
     HEARTH_TRY(ops->alloc(c->m->d, MEM_CACHE, (size_t)cache_pool_bytes(&c->l.cache), &pool, err));
-    cache_init(&c->cache, &c->l.cache, c->m->d, pool, c->m->fingerprint, c->cache_host);
+    uint64_t fingerprint = c->m->fingerprint + ctx_is_long(c); // keys are turned differently
+    cache_init(&c->cache, &c->l.cache, c->m->d, pool, fingerprint, c->cache_host);
     return HEARTH_OK;
 }
 

@@ -39,6 +39,12 @@ struct llm_ctx {
     atomic_bool is_canceled;
 };
 
+// Does the context use the rotary factors of long contexts? Fixed from its creation.
+static inline bool ctx_is_long(const llm_ctx *c)
+{
+    return c->m->c.has_long_rope && c->l.o.n_ctx > c->m->c.n_ctx_short;
+}
+
 // HEARTH_E_ARG, HEARTH_E_LIMIT or HEARTH_E_UNSUPPORTED when the options cannot be had.
 hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout *out,
                        hearth_err *err);

@@ -8,7 +8,10 @@ static const llm_family *const families[] = {
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
+    &llm_family_granite,
     &llm_family_llama,
+    &llm_family_olmo2,
+    &llm_family_phi3,
     &llm_family_qwen2,
     &llm_family_qwen2moe,
     &llm_family_qwen3,
@@ -48,6 +51,17 @@ weight_id llm_bind(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
     return bind_named(b, name, n_in, n_out, false);
 }
 
+weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                        int64_t first, int64_t n_out)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_rows(b->w, full, n_in, n_total, first, n_out, &id, b->err);
+    return id;
+}
+
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
 {
     return bind_named(b, name, n_in, n_out, true);
@@ -56,19 +70,18 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
 // With a window, is this layer one of those that see no further?
 static bool is_local_layer(const llm_binder *b)
 {
-    return b->c->window > 0 && (b->layer + 1) % b->c->local_period != 0;
+    int64_t period = b->c->local_period;
+    return b->c->window > 0 && (!period || (b->layer + 1) % period != 0);
 }
 
-static void bind_attention(llm_binder *b, nn_attn *out)
+void llm_set_attention(const llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
     bool is_local = is_local_layer(b);
     float plain_scale = (float)(1.0 / sqrt((double)c->d_k));
-    *out = (nn_attn){
-        .q = llm_bind(b, "attn_q.weight", c->n_embd, c->n_head * c->d_k),
-        .k = llm_bind(b, "attn_k.weight", c->n_embd, c->n_head_kv * c->d_k),
-        .v = llm_bind(b, "attn_v.weight", c->n_embd, c->n_head_kv * c->d_v),
-        .o = llm_bind(b, "attn_output.weight", c->n_head * c->d_v, c->n_embd),
+    const nn_norm none = {WEIGHT_NONE, c->n_embd, c->norm_eps};
+    out->attn = (nn_attn){
+        .q = WEIGHT_NONE, .k = WEIGHT_NONE, .v = WEIGHT_NONE, .o = WEIGHT_NONE,
         .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
         .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE,
         .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
@@ -78,6 +91,8 @@ static void bind_attention(llm_binder *b, nn_attn *out)
         .rope = is_local ? b->local_rope : b->rope,
         .is_local = is_local,
     };
+    out->attn_norm = out->attn_post = out->ffn_norm = out->ffn_post = none;
+    out->residual_scale = c->residual_scale;
 }
 
 nn_norm llm_bind_norm(llm_binder *b, const char *name)
@@ -87,9 +102,13 @@ nn_norm llm_bind_norm(llm_binder *b, const char *name)
 
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
 {
-    out->attn_post = out->ffn_post = (nn_norm){WEIGHT_NONE, b->c->n_embd, b->c->norm_eps};
+    const llm_config *c = b->c;
+    llm_set_attention(b, out);
     out->attn_norm = llm_bind_norm(b, "attn_norm.weight");
-    bind_attention(b, &out->attn);
+    out->attn.q = llm_bind(b, "attn_q.weight", c->n_embd, c->n_head * c->d_k);
+    out->attn.k = llm_bind(b, "attn_k.weight", c->n_embd, c->n_head_kv * c->d_k);
+    out->attn.v = llm_bind(b, "attn_v.weight", c->n_embd, c->n_head_kv * c->d_v);
+    out->attn.o = llm_bind(b, "attn_output.weight", c->n_head * c->d_v, c->n_embd);
     out->ffn_norm = llm_bind_norm(b, "ffn_norm.weight");
 }
 
@@ -119,16 +138,21 @@ void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
     };
 }
 
-void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
+void llm_bind_feed_forward(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    llm_bind_plain_attention(b, out);
     out->ffn = (nn_ffn){
         .gate = llm_bind(b, "ffn_gate.weight", c->n_embd, c->n_ff),
         .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
         .down = llm_bind(b, "ffn_down.weight", c->n_ff, c->n_embd),
         .n_ff = c->n_ff,
     };
+}
+
+void llm_bind_plain_layer(llm_binder *b, llm_layer *out)
+{
+    llm_bind_plain_attention(b, out);
+    llm_bind_feed_forward(b, out);
 }
 
 // h = norm(x), or x where the layer has no such norm.
@@ -146,21 +170,29 @@ static hearth_status norm_output(const nn_run *r, const nn_norm *norm, hearth_er
     return nn_apply_norm(r, norm, r->h, r->n_rows, r->h, err);
 }
 
+// x += residual_scale * h
+static void add_output(const nn_run *r, const llm_layer *l)
+{
+    const dev_ops *ops = r->d->ops;
+    int64_t n = l->attn_norm.n;
+    if (l->residual_scale < 1 || l->residual_scale > 1)
+        ops->scale(r->d, r->h, l->residual_scale, r->n_rows, n, r->h);
+    ops->add(r->d, r->x, r->h, r->n_rows * n, r->x);
+}
+
 hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
                                   hearth_err *err)
 {
-    const dev_ops *ops = r->d->ops;
-    int64_t n = r->n_rows * l->attn_norm.n;
     HEARTH_TRY(norm_stream(r, &l->attn_norm, err));
     HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
     HEARTH_TRY(norm_output(r, &l->attn_post, err));
-    ops->add(r->d, r->x, r->h, n, r->x);
+    add_output(r, l);
     HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));
     if (l->moe.n_expert > 0)
         HEARTH_TRY(nn_mixture(r, &l->moe, err));
     else
         HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
     HEARTH_TRY(norm_output(r, &l->ffn_post, err));
-    ops->add(r->d, r->x, r->h, n, r->x);
+    add_output(r, l);
     return HEARTH_OK;
 }

@@ -18,6 +18,7 @@ typedef struct llm_layer {
     nn_norm ffn_norm;
     nn_ffn ffn;
     nn_norm ffn_post;  // of the feed-forward's output
+    float residual_scale; // of both outputs
     nn_moe moe; // instead of ffn where n_expert > 0
 } llm_layer;
 
@@ -33,6 +34,8 @@ typedef struct llm_binder {
 } llm_binder;
 nn_norm llm_bind_norm(llm_binder *b, const char *name); // [n_embd]
 weight_id llm_bind(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
+weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                        int64_t first, int64_t n_out);
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
 
 typedef struct llm_family {
@@ -45,8 +48,9 @@ typedef struct llm_family {
                                hearth_err *err);
 } llm_family;
 
-extern const llm_family llm_family_gemma, llm_family_gemma2, llm_family_gemma3, llm_family_llama,
-    llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe;
+extern const llm_family llm_family_gemma, llm_family_gemma2, llm_family_gemma3,
+    llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3, llm_family_qwen2,
+    llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
@@ -62,6 +66,9 @@ hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
 // "without".
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out);
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out);
+void llm_bind_feed_forward(llm_binder *b, llm_layer *out);
+// Shapes, scales and rotation of attention, no tensors; no norm of outputs.
+void llm_set_attention(const llm_binder *b, llm_layer *out);
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
 //   x += attn_post(attention(attn_norm(x)));  x += ffn_post(feed_forward(ffn_norm(x)))
 // each norm only where the layer has it.

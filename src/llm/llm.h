@@ -31,12 +31,20 @@ typedef struct llm_config {
     bool is_tied;         // the output matrix is the embedding
     // What some families add; 1 or 0 stands for "without".
     float embd_scale;     // 1; token embeddings are multiplied by it (rows given as embd are not)
+    float residual_scale; // 1; the output of each block is multiplied by it
+    float logit_scale;    // 1; logits are multiplied by it
     float attn_scale;     // of scores; 0: 1 / sqrt(d_k)
     float attn_cap;       // 0; scores s become cap tanh(s / cap)
     float logit_cap;      // 0; the same for logits
     int64_t window;       // 0; a row of a local layer attends to its last `window` positions
-    int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global
+    int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global,
+                          // none when it is 0
     float rope_base_local;// 0; local layers turn by this base, without scaling
+    // Long rope (phi3): pairs are divided by one list in contexts of up to n_ctx_short positions
+    // and by another in longer ones; cosine and sine are multiplied by rope_attn.
+    bool has_long_rope;
+    int64_t n_ctx_short;
+    float rope_attn;      // 1
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
 } llm_config;

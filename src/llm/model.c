@@ -31,48 +31,59 @@ static hearth_status alloc_tables(llm_model *m, hearth_err *err)
     m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
     m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);
     m->local_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->local_freq);
-    if (!m->layer || !m->inv_freq || !m->local_freq)
+    m->long_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->long_freq);
+    if (!m->layer || !m->inv_freq || !m->local_freq || !m->long_freq)
         return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu layers", layers);
-    m->own_bytes = sizeof *m + layers * sizeof *m->layer + 2 * pairs * sizeof *m->inv_freq;
+    m->own_bytes = sizeof *m + layers * sizeof *m->layer + 3 * pairs * sizeof *m->inv_freq;
     return HEARTH_OK;
 }
 
-// Llama 3.1 stretches the slow rotations by divisors per pair; the file holds them as a tensor.
-// They stand in inv_freq until the frequencies replace them.
-static hearth_status read_divisors(llm_model *m, hearth_err *err)
+// Llama 3.1 and phi3 stretch the slow rotations by divisors per pair; the file holds them as a
+// tensor. They stand in freq[] until the frequencies replace them. Without the tensor they are 1.
+static hearth_status read_divisors(llm_model *m, const char *name, float *freq, hearth_err *err)
 {
     int64_t pairs = m->c.n_rot / 2;
-    for (int64_t i = 0; i < pairs; i++) m->inv_freq[i] = 1;
+    for (int64_t i = 0; i < pairs; i++) freq[i] = 1;
     weight_id id;
-    HEARTH_TRY(weights_bind(m->w, "rope_freqs.weight", pairs, 1, true, &id, err));
+    HEARTH_TRY(weights_bind(m->w, name, pairs, 1, !m->c.has_long_rope, &id, err));
     if (id == WEIGHT_NONE) return HEARTH_OK;
     const dev_weight *w;
     HEARTH_TRY(weights_acquire(m->w, id, &w, err));
     size_t bytes = (size_t)pairs * sizeof(float);
-    hearth_status s = m->d->ops->read(m->d, w->data, m->inv_freq, bytes, err);
+    hearth_status s = m->d->ops->read(m->d, w->data, freq, bytes, err);
     weights_release(m->w, id);
     for (int64_t i = 0; i < pairs && s == HEARTH_OK; i++)
-        if (!(m->inv_freq[i] > 0 && isfinite(m->inv_freq[i])))
-            s = err_fail(err, HEARTH_E_FORMAT, "tensor 'rope_freqs.weight': value %lld is %g",
-                         (long long)i, (double)m->inv_freq[i]);
+        if (!(freq[i] > 0 && isfinite(freq[i])))
+            s = err_fail(err, HEARTH_E_FORMAT, "tensor '%s': value %lld is %g", name, (long long)i,
+                         (double)freq[i]);
     return s;
+}
+
+static dev_rope divide_frequencies(const llm_config *c, double base, double linear, float *freq)
+{
+    for (int64_t i = 0; i < c->n_rot / 2; i++) {
+        double f = pow(base, -2.0 * (double)i / (double)c->n_rot);
+        freq[i] = (float)(f / linear / (double)freq[i]);
+    }
+    return (dev_rope){freq, c->n_rot, c->rope_attn, c->rope_neox};
 }
 
 static hearth_status make_frequencies(llm_model *m, hearth_err *err)
 {
     const llm_config *c = &m->c;
-    HEARTH_TRY(read_divisors(m, err));
-    for (int64_t i = 0; i < c->n_rot / 2; i++) {
-        double f = pow((double)c->rope_base, -2.0 * (double)i / (double)c->n_rot);
-        m->inv_freq[i] = (float)(f / (double)c->rope_linear / (double)m->inv_freq[i]);
-    }
-    m->rope = (dev_rope){m->inv_freq, c->n_rot, 1, c->rope_neox};
-    m->local_rope = m->rope;
+    double base = (double)c->rope_base, linear = (double)c->rope_linear;
+    if (!c->has_long_rope && gguf_find_tensor(weights_source(m->w), "rope_factors_long.weight"))
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "tensor 'rope_factors_long.weight': not known in '%s' models", c->arch);
+    const char *name = c->has_long_rope ? "rope_factors_short.weight" : "rope_freqs.weight";
+    HEARTH_TRY(read_divisors(m, name, m->inv_freq, err));
+    if (c->has_long_rope)
+        HEARTH_TRY(read_divisors(m, "rope_factors_long.weight", m->long_freq, err));
+    m->rope = m->local_rope = divide_frequencies(c, base, linear, m->inv_freq);
+    if (c->has_long_rope) m->long_rope = divide_frequencies(c, base, linear, m->long_freq);
     if (c->rope_base_local <= 0) return HEARTH_OK;
-    for (int64_t i = 0; i < c->n_rot / 2; i++)
-        m->local_freq[i] =
-            (float)pow((double)c->rope_base_local, -2.0 * (double)i / (double)c->n_rot);
-    m->local_rope.inv_freq = m->local_freq;
+    for (int64_t i = 0; i < c->n_rot / 2; i++) m->local_freq[i] = 1;
+    m->local_rope = divide_frequencies(c, (double)c->rope_base_local, 1, m->local_freq);
     return HEARTH_OK;
 }
 
@@ -123,7 +134,7 @@ static hearth_status check_all_bound(const llm_model *m, int32_t n_bound, hearth
 
 static hearth_status bind_layers(llm_model *m, hearth_err *err)
 {
-    int32_t before = weights_count(m->w);
+    int32_t before = weights_tensors(m->w);
     llm_binder b = {.w = m->w, .c = &m->c, .rope = &m->rope, .local_rope = &m->local_rope,
                     .err = err};
     for (int64_t i = 0; i < m->n_layer && b.failed == HEARTH_OK; i++) {
@@ -131,7 +142,7 @@ static hearth_status bind_layers(llm_model *m, hearth_err *err)
         m->family->bind_layer(&b, &m->layer[i]);
     }
     if (b.failed != HEARTH_OK) return b.failed;
-    return check_all_bound(m, weights_count(m->w) - before, err);
+    return check_all_bound(m, weights_tensors(m->w) - before, err);
 }
 
 static uint64_t hash_config(const llm_model *m)
@@ -140,9 +151,9 @@ static uint64_t hash_config(const llm_model *m)
     const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
                              m->n_layer, c->n_expert, c->n_expert_used, c->window,
-                             c->local_period};
+                             c->local_period, c->n_ctx_short};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
-                          c->attn_cap, c->rope_base_local};
+                          c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));
 }
@@ -197,6 +208,7 @@ void llm_model_close(llm_model *m)
     mem_free(m->layer);
     mem_free(m->inv_freq);
     mem_free(m->local_freq);
+    mem_free(m->long_freq);
     mem_free(m);
 }
 

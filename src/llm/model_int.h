@@ -19,6 +19,8 @@ struct llm_model {
     dev_rope rope;
     float *local_freq;            // [n_rot / 2] of local layers
     dev_rope local_rope;
+    float *long_freq;             // [n_rot / 2] of contexts above n_ctx_short
+    dev_rope long_rope;
     uint64_t fingerprint;         // of configuration, layer range and tensors
     uint64_t own_bytes;           // under MEM_MODEL
     uint64_t n_parameters;        // of the whole file

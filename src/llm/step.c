@@ -102,7 +102,8 @@ static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hea
 static void set_angles(llm_ctx *c, int n_rows)
 {
     for (int i = 0; i < n_rows; i++) c->ids[i] = (int32_t)c->rows[i].pos;
-    c->run.d->ops->rope_angles(c->run.d, &c->m->rope, c->ids, n_rows, c->run.angles);
+    const dev_rope *rope = ctx_is_long(c) ? &c->m->long_rope : &c->m->rope;
+    c->run.d->ops->rope_angles(c->run.d, rope, c->ids, n_rows, c->run.angles);
     if (c->m->c.rope_base_local > 0)
         c->run.d->ops->rope_angles(c->run.d, &c->m->local_rope, c->ids, n_rows,
                                    c->run.local_angles);
@@ -148,6 +149,8 @@ static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, heart
     HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
     HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->c.n_layer, err));
     HEARTH_TRY(nn_linear(&c->run, 1, &m->output, picked, n, &logits, err));
+    if (m->c.logit_scale < 1 || m->c.logit_scale > 1)
+        c->run.d->ops->scale(c->run.d, logits, m->c.logit_scale, n, m->c.n_vocab, logits);
     if (m->c.logit_cap > 0)
         c->run.d->ops->soft_cap(c->run.d, logits, m->c.logit_cap, n, m->c.n_vocab, logits);
     return read_picked(c, n, LLM_WANT_LOGITS, rows, m->c.n_layer, err);

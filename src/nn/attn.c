@@ -2,7 +2,7 @@
 //
 //   h -> q, k, v          one pass over the packed input
 //   q, k, v += bias       where the family has it
-//   q, k = norm per head  where the family has it, before the rotation
+//   q, k = norm           per head or over all, where the family has it, before the rotation
 //   q, k = rope
 //   k, v -> cache
 //   att = softmax(scale q K) V
@@ -23,6 +23,10 @@ static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id,
                                 dev_view x, hearth_err *err)
 {
     if (id == WEIGHT_NONE) return HEARTH_OK;
+    if (a->norms_all) {
+        nn_norm all = {id, n_head * a->d_k, a->norm_eps};
+        return nn_apply_norm(r, &all, x, r->n_rows, x, err);
+    }
     nn_norm norm = {id, a->d_k, a->norm_eps};
     return nn_apply_norm(r, &norm, x, r->n_rows * n_head, x, err);
 }

@@ -46,6 +46,7 @@ typedef struct nn_attn {
     weight_id q, k, v, o;                // [n_embd -> n_head * d_k] ...
     weight_id q_bias, k_bias, v_bias;    // WEIGHT_NONE: without
     weight_id q_norm, k_norm;            // RMS norm of each head, [d_k]; WEIGHT_NONE: without
+    bool norms_all;                      // one norm over all heads, [n_head * d_k], instead
     int64_t n_head, n_head_kv, d_k, d_v;
     float scale, norm_eps;
     float cap;                           // of scores, soft; 0: without

@@ -11,6 +11,8 @@
 
 #include "base/map.h"
 
+enum { FUSED_MAX = 3 }; // parts of a tensor: q, k and v
+
 typedef struct weight_entry {
     dev_weight w;
     dev_buf *buf;
@@ -22,7 +24,7 @@ struct weights {
     const gguf *g;
     dev *d;
     weight_entry *entry;
-    int32_t n, cap;
+    int32_t n, cap, n_tensors;
     uint64_t file_bytes, own_bytes, fingerprint;
 };
 
@@ -30,8 +32,9 @@ hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err
 {
     *out = NULL;
     size_t cap = gguf_tensor_count(g);
-    ASSERT(cap <= INT32_MAX);
+    ASSERT(cap <= INT32_MAX / FUSED_MAX);
     weights *w = mem_alloc_zero(MEM_MODEL, 1, sizeof *w);
+    cap *= FUSED_MAX;
     weight_entry *entry = mem_alloc_zero(MEM_MODEL, cap + 1, sizeof *entry);
     if (!w || !entry) {
         mem_free(w);
@@ -100,13 +103,20 @@ static uint64_t hash_tensor(const gguf_tensor *t)
     return hash_bytes(shape, sizeof shape, hash_bytes(t->name.p, t->name.n, 0));
 }
 
-static hearth_status bind_tensor(weights *w, const char *name, int64_t n_in, int64_t n_out,
-                                 int64_t n_slices, weight_id *out, hearth_err *err)
+// What of a tensor [n_in, n_total, n_slices] becomes a weight: all slices, or with one slice rows
+// [first, first + n_out).
+typedef struct tensor_part {
+    int64_t n_in, n_total, n_slices, first, n_out;
+} tensor_part;
+
+static hearth_status bind_part(weights *w, const char *name, const tensor_part *p, weight_id *out,
+                               hearth_err *err)
 {
+    int64_t n_in = p->n_in, n_out = p->n_out, n_slices = p->n_slices;
     *out = WEIGHT_NONE;
     const gguf_tensor *t = gguf_find_tensor(w->g, name);
     if (!t) return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': not in the file", name);
-    HEARTH_TRY(check_tensor(w, name, t, n_in, n_out, n_slices, err));
+    HEARTH_TRY(check_tensor(w, name, t, n_in, p->n_total, n_slices, err));
     if (w->n == w->cap) // only a caller that binds a tensor twice gets here
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
@@ -116,7 +126,8 @@ static hearth_status bind_tensor(weights *w, const char *name, int64_t n_in, int
         return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': rows of %lld are no whole blocks of %s",
                         name, (long long)n_in, dtype_get(t->type)->name);
     size_t bytes = e.w.row_bytes * (size_t)(n_out * n_slices); // gguf_open() proved it
-    HEARTH_TRY(w->d->ops->wrap(w->d, t->data, bytes, &e.buf, err));
+    const uint8_t *data = t->data + e.w.row_bytes * (size_t)p->first;
+    HEARTH_TRY(w->d->ops->wrap(w->d, data, bytes, &e.buf, err));
     e.w.data = (dev_view){e.buf, 0};
     hearth_status s = HEARTH_OK;
     if (n_out == 1 && n_slices == 1 && t->type != DTYPE_F32) s = convert_vector(w, &e, err);
@@ -126,6 +137,7 @@ static hearth_status bind_tensor(weights *w, const char *name, int64_t n_in, int
     }
     w->file_bytes += bytes;
     w->fingerprint += hash_tensor(t); // a sum: the order of binding does not matter
+    w->n_tensors += p->first == 0;
     w->entry[w->n] = e;
     *out = w->n++;
     return HEARTH_OK;
@@ -136,13 +148,20 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
 {
     *out = WEIGHT_NONE;
     if (optional && !gguf_find_tensor(w->g, name)) return HEARTH_OK;
-    return bind_tensor(w, name, n_in, n_out, 1, out, err);
+    return bind_part(w, name, &(tensor_part){n_in, n_out, 1, 0, n_out}, out, err);
+}
+
+hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                int64_t first, int64_t n_out, weight_id *out, hearth_err *err)
+{
+    ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
+    return bind_part(w, name, &(tensor_part){n_in, n_total, 1, first, n_out}, out, err);
 }
 
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err)
 {
-    return bind_tensor(w, name, n_in, n_out, n_expert, out, err);
+    return bind_part(w, name, &(tensor_part){n_in, n_out, n_expert, 0, n_out}, out, err);
 }
 
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
@@ -180,6 +199,7 @@ bool weights_is_bound(const weights *w, const gguf_tensor *t)
 
 const gguf *weights_source(const weights *w) { return w->g; }
 int32_t weights_count(const weights *w) { return w->n; }
+int32_t weights_tensors(const weights *w) { return w->n_tensors; }
 uint64_t weights_bytes(const weights *w) { return w->file_bytes; }
 uint64_t weights_own_bytes(const weights *w) { return w->own_bytes; }
 uint64_t weights_fingerprint(const weights *w) { return w->fingerprint; }

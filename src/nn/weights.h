@@ -21,6 +21,10 @@ const gguf *weights_source(const weights *w);
 // not F32 are converted once, here.
 hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n_out, bool optional,
                            weight_id *out, hearth_err *err);
+// Rows [first, first + n_out) of a matrix of n_total rows as a weight of their own, for
+// matrices that a file stores fused. Each part is bound once.
+hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                int64_t first, int64_t n_out, weight_id *out, hearth_err *err);
 // A tensor [n_in, n_out, n_expert]: n_expert matrices.
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err);
@@ -29,7 +33,8 @@ hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, 
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
                                      hearth_err *err);
 void weights_release(weights *w, weight_id id);
-int32_t weights_count(const weights *w);       // tensors bound so far
+int32_t weights_count(const weights *w);       // ids are below this
+int32_t weights_tensors(const weights *w);     // tensors bound so far, a fused one counted once
 bool weights_is_bound(const weights *w, const gguf_tensor *t); // linear search
 uint64_t weights_bytes(const weights *w);      // file bytes of all bound tensors
 uint64_t weights_own_bytes(const weights *w);  // taken under MEM_MODEL

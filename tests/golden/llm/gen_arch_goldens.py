@@ -235,6 +235,71 @@ def gemma(name, arch, n_tokens, window=None, query=None, linear=1.0, **kw):
         **common(c), query_pre_attn_scalar=q, sliding_window=window)), tables)
 
 
+# --- others ----------------------------------------------------------------------------------------
+
+def granite(name, n_tokens, **kw):
+    factors = {"embedding_scale": 6.5, "residual_scale": 0.31, "attention.scale": 0.11, "logit_scale": 3.25}
+    c = Case(name, "granite", n_tokens, **sizes(**kw), **factors)
+    ends(c, tied=True)
+    for i in range(c["block_count"]):
+        norm(c, i, "attn_norm", "input_layernorm")
+        attention(c, i, gain=2.5)
+        for x, n in (("q", c["attention.head_count"]), ("k", c["attention.head_count_kv"])):
+            at = f"model.layers.{i}.self_attn.{x}_proj.weight"
+            c.state[at] = unpermute(c.state[at], n)
+        norm(c, i, "ffn_norm", "post_attention_layernorm")
+        feed_forward(c, i, c["feed_forward_length"])
+    return c, finish(c, hf.GraniteForCausalLM(hf.GraniteConfig(
+        **common(c), embedding_multiplier=6.5, residual_multiplier=0.31, attention_multiplier=c["attention.scale"],
+        logits_scaling=3.25)))
+
+
+def olmo2(name, n_tokens, **kw):
+    c = Case(name, "olmo2", n_tokens, **sizes(**kw))
+    n_q = c["attention.head_count"] * c["attention.key_length"]
+    n_k = c["attention.head_count_kv"] * c["attention.key_length"]
+    ends(c)
+    for i in range(c["block_count"]):
+        attention(c, i, gain=1.0)
+        norm(c, i, "attn_q_norm", "self_attn.q_norm", n_q, offset=1.7)
+        norm(c, i, "attn_k_norm", "self_attn.k_norm", n_k, offset=1.7)
+        norm(c, i, "post_attention_norm", "post_attention_layernorm")
+        feed_forward(c, i, c["feed_forward_length"])
+        norm(c, i, "post_ffw_norm", "post_feedforward_layernorm")
+    return c, finish(c, hf.Olmo2ForCausalLM(hf.Olmo2Config(**common(c))))
+
+
+def phi3(name, n_tokens, window=None, original=None, n_rot=None, **kw):
+    """`original`: context beyond which the long factors hold; the test's context has n_tokens in whole pages."""
+    own = {"attention.sliding_window": window or 0}
+    if original:
+        own |= {"rope.scaling.attn_factor": 1.1875, "rope.scaling.original_context_length": original}
+    c = Case(name, "phi3", n_tokens, **sizes(**kw), **own)
+    d = c["attention.key_length"]
+    n_rot = c.kv["rope.dimension_count"] = n_rot or d
+    e, n_ff = c["embedding_length"], c["feed_forward_length"]
+    rows = (c["attention.head_count"] + 2 * c["attention.head_count_kv"]) * d
+    ends(c)
+    table, scale = angle_table(10000.0, n_rot), 1.0
+    if original:
+        long = c.tensor("rope_factors_long.weight", n_rot // 2, gain=2.0, offset=6.0)
+        short = c.tensor("rope_factors_short.weight", n_rot // 2, gain=0.2, offset=1.5)
+        factors = torch.cat([long, long] if n_tokens > original else [short, short])
+        table, scale = table / factors, 1.1875
+    for i in range(c["block_count"]):
+        norm(c, i, "attn_norm", "input_layernorm")
+        at = f"model.layers.{i}."
+        c.both(f"blk.{i}.attn_qkv.weight", at + "self_attn.qkv_proj.weight", rows, e, gain=1.5)
+        c.both(f"blk.{i}.attn_output.weight", at + "self_attn.o_proj.weight", e, c["attention.head_count"] * d)
+        norm(c, i, "ffn_norm", "post_attention_layernorm")
+        c.both(f"blk.{i}.ffn_up.weight", at + "mlp.gate_up_proj.weight", 2 * n_ff, e)
+        c.both(f"blk.{i}.ffn_down.weight", at + "mlp.down_proj.weight", e, n_ff)
+    config = hf.Phi3Config(**common(c), sliding_window=window,
+                           rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                            "partial_rotary_factor": n_rot / d})
+    return c, finish(c, hf.Phi3ForCausalLM(config), {None: table}, scale)
+
+
 def cases():
     yield mixture("mixtral", "llama", 80, 8, 2, 96, n_ff=96)
     yield mixture("mixtral_f16", "llama", 40, 4, 2, 96, n_ff=96, type="F16")
@@ -247,6 +312,12 @@ def cases():
     yield gemma("gemma3", "gemma3", 100, window=20, n_embd=96, d=32, n_kv=1, n_layer=7)
     yield gemma("gemma3_linear", "gemma3", 100, window=66, linear=8.0, query=150, n_embd=64, d=256, n_head=2,
                 n_kv=2, n_layer=6, n_ff=80)
+    yield granite("granite", 80, n_head=6, n_kv=2, n_embd=96)
+    yield olmo2("olmo2", 80, n_head=6, n_kv=3, n_embd=96)
+    yield phi3("phi3", 80, n_embd=96, d=24)
+    yield phi3("phi3_window", 100, window=20, n_embd=64, d=32, n_rot=24)
+    yield phi3("phi3_short", 100, original=128, n_embd=64, d=32)
+    yield phi3("phi3_long", 100, original=64, n_embd=64, d=32, n_rot=24, n_kv=4)
 
 
 def main():
