@@ -49,6 +49,8 @@ static int list_slots(slot *slots)
     }
     add_slot(slots, &n, "rms_norm", "", offsetof(kern, rms_norm));
     add_slot(slots, &n, "silu_mul", "", offsetof(kern, silu_mul));
+    add_slot(slots, &n, "layer_norm", "", offsetof(kern, layer_norm));
+    add_slot(slots, &n, "gelu", "", offsetof(kern, gelu));
     add_slot(slots, &n, "gelu_mul", "", offsetof(kern, gelu_mul));
     add_slot(slots, &n, "soft_cap", "", offsetof(kern, soft_cap));
     add_slot(slots, &n, "add", "", offsetof(kern, add));

@@ -12,7 +12,7 @@ enum { CHUNK_WORK = 16384 }; // elements; 64 KB of floats, a few us
 
 typedef struct rows_job {
     const kern *k;
-    const float *a, *b;
+    const float *a, *b, *bias;
     float *y;
     int64_t n_rows, n, chunk_rows;
     float eps; // or another number that all rows share
@@ -80,6 +80,21 @@ void cpu_rms_norm(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_
     run_rows(cpu_of(d), &j, n, norm_row);
 }
 
+static void layer_norm_row(const rows_job *j, int64_t r)
+{
+    j->k->layer_norm(j->a + r * j->n, j->b, j->bias, j->eps, j->y + r * j->n, j->n);
+}
+
+void cpu_layer_norm(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,
+                    int64_t n_rows, int64_t n, dev_view y)
+{
+    ASSERT(w->type == DTYPE_F32 && w->n_in == n);
+    ASSERT(!b || (b->type == DTYPE_F32 && b->n_in == n));
+    rows_job j = {.a = cpu_f32(x), .b = cpu_f32(w->data), .y = cpu_f32(y), .n_rows = n_rows,
+                  .bias = b ? cpu_f32(b->data) : NULL, .n = n, .eps = eps};
+    run_rows(cpu_of(d), &j, n, layer_norm_row);
+}
+
 static void add_row(const rows_job *j, int64_t r)
 {
     int64_t from = r * CHUNK_WORK, n = i64_min(CHUNK_WORK, j->n - from);
@@ -126,6 +141,17 @@ void cpu_gelu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n,
 {
     rows_job j = {.a = cpu_f32(gate), .b = cpu_f32(up), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
     run_rows(cpu_of(d), &j, 2 * n, gelu_row);
+}
+
+static void gelu_only_row(const rows_job *j, int64_t r)
+{
+    j->k->gelu(j->a + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_gelu(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, gelu_only_row);
 }
 
 static void scale_row(const rows_job *j, int64_t r)

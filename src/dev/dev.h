@@ -85,6 +85,9 @@ typedef struct dev_ops {
     void (*select)(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
     void (*rms_norm)(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows, int64_t n,
                      dev_view y); // in place is legal
+    // The same with the mean taken off; `b` may be NULL.
+    void (*layer_norm)(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,
+                       int64_t n_rows, int64_t n, dev_view y);
     void (*add)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y); // in place is legal
     // Adds the vector to each row, in place.
     void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
@@ -92,6 +95,7 @@ typedef struct dev_ops {
     void (*silu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
     // The same with gelu in its tanh form.
     void (*gelu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+    void (*gelu)(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y); // in place is legal
     // y = s * x; y = cap * tanh(x / cap). n_rows rows of n, in place is legal.
     void (*scale)(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y);
     void (*soft_cap)(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y);

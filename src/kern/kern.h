@@ -74,6 +74,10 @@ typedef struct kern {
     // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. ordered.
     // Zhang and Sennrich 2019.
     void (*rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
+    // y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w + b, n > 0; b may be NULL. In place is
+    // legal. Ba and others 2016. ordered.
+    void (*layer_norm)(const float *x, const float *w, const float *b, float eps, float *y,
+                       int64_t n);
     // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded: 2^-21 relative, or
     // 2^-149 * (|gate| + 1) * (|up| + 1) absolute where the sigmoid is denormal.
     void (*silu_mul)(const float *gate, const float *up, float *y, int64_t n);
@@ -81,6 +85,8 @@ typedef struct kern {
     // tanh form of Hendrycks and Gimpel 2016. In place on either is legal. bounded: what an error
     // of 2^-21 |u| in u makes of it, and 2^-21 relative; as silu_mul where the sigmoid is denormal.
     void (*gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
+    // y = gelu(x), the same without up.
+    void (*gelu)(const float *x, float *y, int64_t n);
     // y = cap * tanh(x / cap), cap > 0. In place is legal. bounded: 2^-21 cap.
     void (*soft_cap)(const float *x, float cap, float *y, int64_t n);
     // y = a + b. In place is legal. exact (one rounding).

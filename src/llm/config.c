@@ -182,7 +182,10 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     HEARTH_TRY(read_shape(&r, &c));
     HEARTH_TRY(check_shape(&c, err));
     HEARTH_TRY(read_experts(&r, family, &c));
-    HEARTH_TRY(read_number(&r, "attention.layer_norm_rms_epsilon", 0, 1, NULL, &c.norm_eps));
+    c.has_layer_norm = family->has_layer_norm;
+    const char *eps = c.has_layer_norm ? "attention.layer_norm_epsilon"
+                                       : "attention.layer_norm_rms_epsilon";
+    HEARTH_TRY(read_number(&r, eps, 0, 1, NULL, &c.norm_eps));
     HEARTH_TRY(read_rope(&r, &c));
     HEARTH_TRY(read_vocabulary(g, &c, err));
     HEARTH_TRY(family->configure(g, &c, err));

@@ -109,6 +109,7 @@ static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_
     end = end > ffn_end ? end : ffn_end;
     l->angles = place_floats(&end, rows, c->n_rot);
     l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0, c->n_rot);
+    l->beside = place_floats(&end, c->is_parallel ? rows : 0, c->n_embd);
     l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
     l->logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
     l->scratch = place(&end, scratch);
@@ -194,6 +195,7 @@ static void set_run(llm_ctx *c)
         .x = dev_at(base, l->x), .h = dev_at(base, l->h),
         .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
         .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
+        .beside = dev_at(base, l->beside),
         .experts = dev_at(base, l->experts), .route = dev_at(base, l->route),
         .scratch = dev_at(base, l->scratch),
     };

@@ -3,8 +3,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const llm_family *const families[] = {
+    &llm_family_command_r,
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
@@ -16,6 +18,7 @@ static const llm_family *const families[] = {
     &llm_family_qwen2moe,
     &llm_family_qwen3,
     &llm_family_qwen3moe,
+    &llm_family_starcoder2,
 };
 
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
@@ -79,10 +82,11 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
     const llm_config *c = b->c;
     bool is_local = is_local_layer(b);
     float plain_scale = (float)(1.0 / sqrt((double)c->d_k));
-    const nn_norm none = {WEIGHT_NONE, c->n_embd, c->norm_eps};
+    const nn_norm none = {.weight = WEIGHT_NONE, .n = c->n_embd, .eps = c->norm_eps};
     out->attn = (nn_attn){
         .q = WEIGHT_NONE, .k = WEIGHT_NONE, .v = WEIGHT_NONE, .o = WEIGHT_NONE,
         .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
+        .o_bias = WEIGHT_NONE,
         .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE,
         .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
         .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
@@ -95,9 +99,16 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
     out->residual_scale = c->residual_scale;
 }
 
+// `name` ends in ".weight"; the bias of a LayerNorm has the same name with ".bias".
 nn_norm llm_bind_norm(llm_binder *b, const char *name)
 {
-    return (nn_norm){llm_bind(b, name, b->c->n_embd, 1), b->c->n_embd, b->c->norm_eps};
+    const llm_config *c = b->c;
+    nn_norm norm = {.weight = llm_bind(b, name, c->n_embd, 1), .n = c->n_embd, .eps = c->norm_eps,
+                    .is_layer = c->has_layer_norm, .bias = WEIGHT_NONE};
+    char bias[48];
+    snprintf(bias, sizeof bias, "%.*s.bias", (int)(strlen(name) - strlen(".weight")), name);
+    if (c->has_norm_bias) norm.bias = llm_bind(b, bias, c->n_embd, 1);
+    return norm;
 }
 
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
@@ -130,7 +141,7 @@ void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
         .gate = bind_experts(b, "ffn_gate_exps.weight", c->n_embd, c->n_ff_expert),
         .up = bind_experts(b, "ffn_up_exps.weight", c->n_embd, c->n_ff_expert),
         .down = bind_experts(b, "ffn_down_exps.weight", c->n_ff_expert, c->n_embd),
-        .shared = {WEIGHT_NONE, WEIGHT_NONE, WEIGHT_NONE, c->n_ff_shared, false},
+        .shared = {.gate = WEIGHT_NONE, .up = WEIGHT_NONE, .down = WEIGHT_NONE},
         .shared_gate = WEIGHT_NONE,
         .n_embd = c->n_embd, .n_expert = c->n_expert, .n_used = c->n_expert_used,
         .n_ff = c->n_ff_expert,

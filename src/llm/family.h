@@ -41,6 +41,7 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
 typedef struct llm_family {
     const char *arch; // general.architecture
     bool has_experts; // may "expert_count" be above 0?
+    bool has_layer_norm; // and with it another key for epsilon
     // Keys and tensors that this family alone has; the common ones are read already.
     hearth_status (*configure)(const gguf *g, llm_config *c, hearth_err *err);
     void (*bind_layer)(llm_binder *b, llm_layer *out);
@@ -48,9 +49,10 @@ typedef struct llm_family {
                                hearth_err *err);
 } llm_family;
 
-extern const llm_family llm_family_gemma, llm_family_gemma2, llm_family_gemma3,
-    llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3, llm_family_qwen2,
-    llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe;
+extern const llm_family llm_family_command_r, llm_family_gemma, llm_family_gemma2,
+    llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3, llm_family_qwen2,
+    llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
+    llm_family_starcoder2;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,

@@ -29,6 +29,8 @@ typedef struct llm_config {
     float rope_linear;    // positions are divided by this (linear scaling), 1 without
     bool rope_neox, has_qkv_bias, has_qk_norm;
     bool is_tied;         // the output matrix is the embedding
+    bool has_layer_norm, has_norm_bias; // LayerNorm instead of RMS norm
+    bool is_parallel;     // attention and feed-forward of a layer see the same input
     // What some families add; 1 or 0 stands for "without".
     float embd_scale;     // 1; token embeddings are multiplied by it (rows given as embd are not)
     float residual_scale; // 1; the output of each block is multiplied by it

@@ -95,9 +95,13 @@ static hearth_status bind_ends(llm_model *m, hearth_err *err)
         HEARTH_TRY(weights_bind(m->w, "token_embd.weight", c->n_embd, c->n_vocab, false,
                                 &m->embedding, err));
     if (!m->has_head) return HEARTH_OK;
-    m->out_norm = (nn_norm){WEIGHT_NONE, c->n_embd, c->norm_eps};
+    m->out_norm = (nn_norm){.weight = WEIGHT_NONE, .n = c->n_embd, .eps = c->norm_eps,
+                            .is_layer = c->has_layer_norm, .bias = WEIGHT_NONE};
     HEARTH_TRY(weights_bind(m->w, "output_norm.weight", c->n_embd, 1, false, &m->out_norm.weight,
                             err));
+    if (c->has_norm_bias)
+        HEARTH_TRY(weights_bind(m->w, "output_norm.bias", c->n_embd, 1, false, &m->out_norm.bias,
+                                err));
     m->output = m->embedding;
     if (c->is_tied) return HEARTH_OK;
     return weights_bind(m->w, "output.weight", c->n_embd, c->n_vocab, false, &m->output, err);

@@ -6,28 +6,18 @@
 //   q, k = rope
 //   k, v -> cache
 //   att = softmax(scale q K) V
-//   h = o att
+//   h = o att             plus a bias where the family has it
 #include "nn/block.h"
-
-static hearth_status add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err)
-{
-    if (id == WEIGHT_NONE) return HEARTH_OK;
-    const dev_weight *w;
-    HEARTH_TRY(weights_acquire(r->w, id, &w, err));
-    r->d->ops->add_bias(r->d, x, w, r->n_rows, w->n_in);
-    weights_release(r->w, id);
-    return HEARTH_OK;
-}
 
 static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id, int64_t n_head,
                                 dev_view x, hearth_err *err)
 {
     if (id == WEIGHT_NONE) return HEARTH_OK;
     if (a->norms_all) {
-        nn_norm all = {id, n_head * a->d_k, a->norm_eps};
+        nn_norm all = {.weight = id, .n = n_head * a->d_k, .eps = a->norm_eps};
         return nn_apply_norm(r, &all, x, r->n_rows, x, err);
     }
-    nn_norm norm = {id, a->d_k, a->norm_eps};
+    nn_norm norm = {.weight = id, .n = a->d_k, .eps = a->norm_eps};
     return nn_apply_norm(r, &norm, x, r->n_rows * n_head, x, err);
 }
 
@@ -40,9 +30,9 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     const weight_id qkv[] = {a->q, a->k, a->v};
     const dev_view to[] = {r->q, r->k, r->v};
     HEARTH_TRY(nn_linear(r, 3, qkv, r->h, r->n_rows, to, err));
-    HEARTH_TRY(add_bias(r, a->q_bias, r->q, err));
-    HEARTH_TRY(add_bias(r, a->k_bias, r->k, err));
-    HEARTH_TRY(add_bias(r, a->v_bias, r->v, err));
+    HEARTH_TRY(nn_add_bias(r, a->q_bias, r->q, err));
+    HEARTH_TRY(nn_add_bias(r, a->k_bias, r->k, err));
+    HEARTH_TRY(nn_add_bias(r, a->v_bias, r->v, err));
     HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));
     HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));
     ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
@@ -50,5 +40,6 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     ops->cache_write(r->d, cache, rows, r->n_rows, r->k, r->v);
     ops->attention(r->d, cache, rows, r->n_rows, a->n_head, a->scale, a->cap, r->q, r->att,
                    r->scratch);
-    return nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err);
+    HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));
+    return nn_add_bias(r, a->o_bias, r->h, err);
 }

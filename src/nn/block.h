@@ -31,6 +31,7 @@ typedef struct nn_run {
     dev_view q, k, v;          // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v]
     dev_view att;              // [n_head * d_v]
     dev_view gate, up;         // [n_ff] each, or [n_used][n_ff] of a mixture
+    dev_view beside;           // [n_embd], of blocks that run side by side
     dev_view experts, route;   // of a mixture: [n_used + 1][n_embd], [n_expert + 1]
     nn_choice choice;
     dev_view scratch;          // of matmul() and attention()
@@ -40,11 +41,13 @@ typedef struct nn_norm {
     weight_id weight; // [n]
     int64_t n;
     float eps;
+    bool is_layer;    // the mean is taken off (LayerNorm) and `bias` added; otherwise RMS
+    weight_id bias;   // [n] of a LayerNorm; WEIGHT_NONE: without
 } nn_norm;
 
 typedef struct nn_attn {
     weight_id q, k, v, o;                // [n_embd -> n_head * d_k] ...
-    weight_id q_bias, k_bias, v_bias;    // WEIGHT_NONE: without
+    weight_id q_bias, k_bias, v_bias, o_bias; // WEIGHT_NONE: without
     weight_id q_norm, k_norm;            // RMS norm of each head, [d_k]; WEIGHT_NONE: without
     bool norms_all;                      // one norm over all heads, [n_head * d_k], instead
     int64_t n_head, n_head_kv, d_k, d_v;
@@ -58,6 +61,8 @@ typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
     bool is_gelu;             // act: gelu (tanh form) instead of silu
+    bool is_plain;            // without gate: down(act(up x + up_bias)) + down_bias, act is gelu
+    weight_id up_bias, down_bias; // of a plain one
 } nn_ffn;
 
 typedef struct nn_moe {
@@ -75,6 +80,8 @@ hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, in
 // y[i] = x times weight i, n_rows rows; the weights have equal n_in. n <= DEV_MATMUL_MAX.
 hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
                         const dev_view *y, hearth_err *err);
+// Adds the vector to n_rows rows of x; nothing for WEIGHT_NONE.
+hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err);
 // h = attention(h), keys and values of the rows put into the layer's cache first.
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
                            hearth_err *err);

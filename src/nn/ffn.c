@@ -1,9 +1,19 @@
 // Gated feed-forward block (Shazeer 2020): h = down(act(gate h) * up h), act being silu (SwiGLU) or
-// gelu in its tanh form (GeGLU).
+// gelu in its tanh form (GeGLU). A plain one has no gate: h = down(gelu(up h + b)) + c.
 #include "nn/block.h"
+
+static hearth_status run_plain(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err)
+{
+    HEARTH_TRY(nn_linear(r, 1, &f->up, r->h, r->n_rows, &r->up, err));
+    HEARTH_TRY(nn_add_bias(r, f->up_bias, r->up, err));
+    r->d->ops->gelu(r->d, r->up, r->n_rows, f->n_ff, r->up);
+    HEARTH_TRY(nn_linear(r, 1, &f->down, r->up, r->n_rows, &y, err));
+    return nn_add_bias(r, f->down_bias, y, err);
+}
 
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err)
 {
+    if (f->is_plain) return run_plain(r, f, y, err);
     const weight_id in[] = {f->gate, f->up};
     const dev_view to[] = {r->gate, r->up};
     HEARTH_TRY(nn_linear(r, 2, in, r->h, r->n_rows, to, err));

@@ -1,13 +1,38 @@
 // Norms and matrices: the steps of a block that need weights. See block.h.
 #include "nn/block.h"
 
+static hearth_status apply_layer_norm(const nn_run *r, const nn_norm *norm, const dev_weight *w,
+                                      dev_view x, int64_t n_rows, dev_view y, hearth_err *err)
+{
+    const dev_weight *bias = NULL;
+    bool has_bias = norm->bias != WEIGHT_NONE;
+    if (has_bias) HEARTH_TRY(weights_acquire(r->w, norm->bias, &bias, err));
+    r->d->ops->layer_norm(r->d, x, w, bias, norm->eps, n_rows, norm->n, y);
+    if (has_bias) weights_release(r->w, norm->bias);
+    return HEARTH_OK;
+}
+
 hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, int64_t n_rows,
                             dev_view y, hearth_err *err)
 {
     const dev_weight *w;
+    hearth_status s = HEARTH_OK;
     HEARTH_TRY(weights_acquire(r->w, norm->weight, &w, err));
-    r->d->ops->rms_norm(r->d, x, w, norm->eps, n_rows, norm->n, y);
+    if (norm->is_layer)
+        s = apply_layer_norm(r, norm, w, x, n_rows, y, err);
+    else
+        r->d->ops->rms_norm(r->d, x, w, norm->eps, n_rows, norm->n, y);
     weights_release(r->w, norm->weight);
+    return s;
+}
+
+hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err)
+{
+    if (id == WEIGHT_NONE) return HEARTH_OK;
+    const dev_weight *w;
+    HEARTH_TRY(weights_acquire(r->w, id, &w, err));
+    r->d->ops->add_bias(r->d, x, w, r->n_rows, w->n_in);
+    weights_release(r->w, id);
     return HEARTH_OK;
 }
 

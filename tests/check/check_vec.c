@@ -101,6 +101,57 @@ static void check_rms_norm(const kern *k, int64_t n, fill f, edge e)
     case_free(&c);
 }
 
+// --- layer_norm ---------------------------------------------------------------------------------
+static void call_layer_norm(void *arg)
+{
+    vec_case *c = arg;
+    c->k->layer_norm(c->a.data, c->b.data, c->b.data, c->eps, c->y.data, c->n);
+}
+
+static void call_layer_norm_bare(void *arg)
+{
+    vec_case *c = arg;
+    c->k->layer_norm(c->a.data, c->b.data, NULL, c->eps, c->y.data, c->n);
+}
+
+static void judge_layer_norm(const vec_case *c, bool has_bias)
+{
+    const float *x = c->a.data, *w = c->b.data, *y = c->y.data;
+    double mean = 0, squares = 0, size = 0;
+    for (int64_t i = 0; i < c->n; i++) mean += (double)x[i] / (double)c->n;
+    for (int64_t i = 0; i < c->n; i++) {
+        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        size += fabs((double)x[i]) / (double)c->n;
+    }
+    double scale = 1 / sqrt(squares / (double)c->n + (double)c->eps);
+    for (int64_t i = 0; i < c->n; i++) {
+        double v = ((double)x[i] - mean) * scale * (double)w[i];
+        double want = v + (has_bias ? (double)w[i] : 0);
+        // The mean is off by n 2^-24 of the mean size; that moves the distances and the factor.
+        double off = ((double)c->n + 2) * 0x1p-24 * size * scale;
+        double bound = (fabs(v) * ((double)c->n / 2 + 8) * 0x1p-24) + fabs(want) * 0x1p-23 +
+                       (off + fabs(v) * off * off) * (fabs((double)w[i]) + fabs(v)) * 2;
+        if (!isfinite(scale) || !isfinite(bound) || within(y[i], want, bound)) continue;
+        check_fail("n %lld: y[%lld] = %g, expected %g", (long long)c->n, (long long)i, (double)y[i],
+                   want);
+        return;
+    }
+}
+
+static void check_layer_norm(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f == FILL_WIDE ? FILL_RANDOM : f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    for (int bias = 0; bias < 2; bias++) {
+        void (*call)(void *) = bias ? call_layer_norm : call_layer_norm_bare;
+        if (!check_call(call, &c)) continue;
+        judge_layer_norm(&c, bias);
+        check_in_place(&c, call, false);
+    }
+    case_free(&c);
+}
+
 // --- silu_mul -----------------------------------------------------------------------------------
 static void judge_silu_mul(const vec_case *c)
 {
@@ -164,6 +215,27 @@ static void check_gelu_mul(const kern *k, int64_t n, fill f, edge e)
     if (check_call(call_gelu_mul, &c)) {
         judge_gelu_mul(&c);
         check_in_place(&c, call_gelu_mul, true);
+    }
+    case_free(&c);
+}
+
+// Without up it is the same as with ones.
+static void call_gelu(void *arg)
+{
+    vec_case *c = arg;
+    c->k->gelu(c->a.data, c->y.data, c->n);
+}
+
+static void check_gelu(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *x = c.a.data, *one = c.b.data;
+    check_fill(x, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) x[i] = check_uniform(-14.0f, 14.0f);
+    for (int64_t i = 0; i < n; i++) one[i] = 1;
+    if (check_call(call_gelu, &c)) {
+        judge_gelu_mul(&c);
+        check_in_place(&c, call_gelu, false);
     }
     case_free(&c);
 }
@@ -378,6 +450,9 @@ static void run_family(const kern *k, const kern *below)
         check_lengths(k, check_rms_norm, 1);
     if (check_slot("silu_mul", NULL, k->silu_mul != below->silu_mul))
         check_lengths(k, check_silu_mul, 0);
+    if (check_slot("layer_norm", NULL, k->layer_norm != below->layer_norm))
+        check_lengths(k, check_layer_norm, 1);
+    if (check_slot("gelu", NULL, k->gelu != below->gelu)) check_lengths(k, check_gelu, 0);
     if (check_slot("gelu_mul", NULL, k->gelu_mul != below->gelu_mul))
         check_lengths(k, check_gelu_mul, 0);
     if (check_slot("soft_cap", NULL, k->soft_cap != below->soft_cap))

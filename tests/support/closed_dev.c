@@ -181,6 +181,31 @@ static void rms_norm_closed(dev *d, dev_view x, const dev_weight *w, float eps, 
     close_buf(w->data);
 }
 
+static void layer_norm_closed(dev *d, dev_view x, const dev_weight *w, const dev_weight *b,
+                              float eps, int64_t n_rows, int64_t n, dev_view y)
+{
+    dev_weight inner = unwrap_weight(w), inner_b = b ? unwrap_weight(b) : inner;
+    open_buf(w->data);
+    if (b) open_buf(b->data);
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->layer_norm(inner_of(d), unwrap(x), &inner, b ? &inner_b : NULL, eps, n_rows,
+                                 n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+    if (b) close_buf(b->data);
+    close_buf(w->data);
+}
+
+static void gelu_closed(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->gelu(inner_of(d), unwrap(x), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
 static void add_closed(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
 {
     open_buf(a);
@@ -326,10 +351,12 @@ static const dev_ops closed_ops = {
     .gather = gather_closed,
     .select = select_closed,
     .rms_norm = rms_norm_closed,
+    .layer_norm = layer_norm_closed,
     .add = add_closed,
     .add_bias = add_bias_closed,
     .silu_mul = silu_mul_closed,
     .gelu_mul = gelu_mul_closed,
+    .gelu = gelu_closed,
     .scale = scale_closed,
     .soft_cap = soft_cap_closed,
     .mix = mix_closed,

@@ -12,6 +12,17 @@ static void rms_norm(const float *x, const float *w, float eps, float *y, int64_
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor * w[i];
 }
 
+static void layer_norm(const float *x, const float *w, const float *b, float eps, float *y,
+                       int64_t n)
+{
+    float sum = 0.0f, squares = 0.0f;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    float mean = sum / (float)n;
+    for (int64_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);
+    float factor = 1.0f / sqrtf(squares / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * w[i] + (b ? b[i] : 0.0f);
+}
+
 static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = silu_f32(gate[i]) * up[i];
@@ -20,6 +31,11 @@ static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
 static void gelu_mul(const float *gate, const float *up, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = gelu_f32(gate[i]) * up[i];
+}
+
+static void gelu(const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = gelu_f32(x[i]);
 }
 
 static void soft_cap(const float *x, float cap, float *y, int64_t n)
@@ -74,7 +90,9 @@ void kern_fill_ref_vec(kern *k)
 {
     k->rms_norm = rms_norm;
     k->silu_mul = silu_mul;
+    k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
+    k->gelu = gelu;
     k->soft_cap = soft_cap;
     k->add = add;
     k->scale = scale;

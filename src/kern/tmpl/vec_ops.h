@@ -62,6 +62,14 @@ static void gelu_mul(const float *gate, const float *up, float *y, int64_t n)
     v_store_n(y + i, last, n - i);
 }
 
+static void gelu(const float *x, float *y, int64_t n)
+{
+    vf one = v_set1(1.0f);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_gelu_mul(v_load(x + i), one));
+    if (i < n) v_store_n(y + i, v_gelu_mul(v_load_n(x + i, n - i), one), n - i);
+}
+
 // soft_cap_f32 of expf.h.
 ATTR_INLINE vf v_soft_cap(vf x, vf cap)
 {
@@ -127,6 +135,47 @@ static void rms_norm(const float *x, const float *w, float eps, float *y, int64_
     v_store_n(y + i, v_mul(v_mul(v_load_n(x + i, n - i), factor), v_load_n(w + i, n - i)), n - i);
 }
 
+static float sum_values(const float *x, int64_t n)
+{
+    vf sum = v_set1(0.0f);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) sum = v_add(sum, v_load(x + i));
+    if (i < n) sum = v_add(sum, v_load_n(x + i, n - i));
+    return v_sum(sum);
+}
+
+// The last vector is padded with the mean itself, whose distance is 0.
+static float sum_distances(const float *x, float mean, int64_t n)
+{
+    vf sum = v_set1(0.0f), m = v_set1(mean);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) {
+        vf d = v_sub(v_load(x + i), m);
+        sum = v_fma(d, d, sum);
+    }
+    if (i == n) return v_sum(sum);
+    float last[V_N];
+    for (int64_t j = 0; j < V_N; j++) last[j] = i + j < n ? x[i + j] : mean;
+    vf d = v_sub(v_load(last), m);
+    return v_sum(v_fma(d, d, sum));
+}
+
+static void layer_norm(const float *x, const float *w, const float *b, float eps, float *y,
+                       int64_t n)
+{
+    float mean = sum_values(x, n) / (float)n;
+    vf m = v_set1(mean), zero = v_set1(0.0f);
+    vf factor = v_set1(1.0f / sqrtf(sum_distances(x, mean, n) / (float)n + eps));
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) {
+        vf v = v_mul(v_mul(v_sub(v_load(x + i), m), factor), v_load(w + i));
+        v_store(y + i, v_add(v, b ? v_load(b + i) : zero));
+    }
+    if (i == n) return;
+    vf v = v_mul(v_mul(v_sub(v_load_n(x + i, n - i), m), factor), v_load_n(w + i, n - i));
+    v_store_n(y + i, v_add(v, b ? v_load_n(b + i, n - i) : zero), n - i);
+}
+
 // Pairs (a, b) with angles (c, s): (a c - b s, b c + a s).
 ATTR_INLINE vf v_rotate_pairs(vf x, vf angles)
 {
@@ -182,7 +231,9 @@ static void fill_vec_ops(kern *k)
 {
     k->rms_norm = rms_norm;
     k->silu_mul = silu_mul;
+    k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
+    k->gelu = gelu;
     k->soft_cap = soft_cap;
     k->add = add;
     k->scale = scale;

@@ -300,6 +300,51 @@ def phi3(name, n_tokens, window=None, original=None, n_rot=None, **kw):
     return c, finish(c, hf.Phi3ForCausalLM(config), {None: table}, scale)
 
 
+def starcoder2(name, n_tokens, window=None, **kw):
+    own = {"attention.layer_norm_epsilon": 1e-5}
+    if window:
+        own["attention.sliding_window"] = window
+    c = Case(name, "starcoder2", n_tokens, **sizes(**kw), **own)
+    e, n_ff = c["embedding_length"], c["feed_forward_length"]
+    ends(c)
+
+    def bias(ours, theirs, n, gain=0.5):
+        c.both(f"{ours}.bias", f"{theirs}.bias", n, gain=gain)
+
+    bias("output_norm", "model.norm", e)
+    for i in range(c["block_count"]):
+        b, at = f"blk.{i}.", f"model.layers.{i}."
+        norm(c, i, "attn_norm", "input_layernorm")
+        bias(b + "attn_norm", at + "input_layernorm", e)
+        attention(c, i, bias=True)
+        bias(b + "attn_output", at + "self_attn.o_proj", e)
+        norm(c, i, "ffn_norm", "post_attention_layernorm")
+        bias(b + "ffn_norm", at + "post_attention_layernorm", e)
+        c.both(b + "ffn_up.weight", at + "mlp.c_fc.weight", n_ff, e)
+        bias(b + "ffn_up", at + "mlp.c_fc", n_ff)
+        c.both(b + "ffn_down.weight", at + "mlp.c_proj.weight", e, n_ff)
+        bias(b + "ffn_down", at + "mlp.c_proj", e)
+    more = common(c)
+    more.pop("rms_norm_eps")
+    return c, finish(c, hf.Starcoder2ForCausalLM(hf.Starcoder2Config(
+        **more, norm_epsilon=1e-5, sliding_window=window, use_bias=True)))
+
+
+def command_r(name, n_tokens, **kw):
+    c = Case(name, "command-r", n_tokens, **sizes(**kw), **{"attention.layer_norm_epsilon": 1e-5, "logit_scale": 0.375})
+    ends(c, tied=True)
+    for i in range(c["block_count"]):
+        norm(c, i, "attn_norm", "input_layernorm")
+        attention(c, i)
+        feed_forward(c, i, c["feed_forward_length"])
+    more = common(c)
+    more.pop("rms_norm_eps")
+    # This network pairs neighbours itself: the angles are repeated side by side.
+    half = angle_table(10000.0, c["rope.dimension_count"])[:, :c["rope.dimension_count"] // 2]
+    return c, finish(c, hf.CohereForCausalLM(hf.CohereConfig(**more, layer_norm_eps=1e-5, logit_scale=0.375)),
+                     {None: half.repeat_interleave(2, 1)})
+
+
 def cases():
     yield mixture("mixtral", "llama", 80, 8, 2, 96, n_ff=96)
     yield mixture("mixtral_f16", "llama", 40, 4, 2, 96, n_ff=96, type="F16")
@@ -318,6 +363,9 @@ def cases():
     yield phi3("phi3_window", 100, window=20, n_embd=64, d=32, n_rot=24)
     yield phi3("phi3_short", 100, original=128, n_embd=64, d=32)
     yield phi3("phi3_long", 100, original=64, n_embd=64, d=32, n_rot=24, n_kv=4)
+    yield starcoder2("starcoder2", 80, n_embd=96, n_head=6, n_kv=2)
+    yield starcoder2("starcoder2_window", 100, window=20, d=32, n_embd=128, n_kv=1)
+    yield command_r("command_r", 80, n_embd=96, n_head=6, n_kv=3)
 
 
 def main():
