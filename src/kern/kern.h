@@ -74,8 +74,8 @@ typedef struct kern {
     // y = x / sqrt(mean(x^2) + eps) * w, n > 0. In place is legal. ordered.
     // Zhang and Sennrich 2019.
     void (*rms_norm)(const float *x, const float *w, float eps, float *y, int64_t n);
-    // y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w + b, n > 0; b may be NULL. In place is
-    // legal. Ba and others 2016. ordered.
+    // y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) * w + b, n > 0; b may be NULL. In place
+    // is legal. Ba and others 2016. ordered.
     void (*layer_norm)(const float *x, const float *w, const float *b, float eps, float *y,
                        int64_t n);
     // y = gate / (1 + exp(-gate)) * up. In place on either is legal. bounded: 2^-21 relative, or

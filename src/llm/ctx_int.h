@@ -12,8 +12,8 @@ typedef struct ctx_layout {
     llm_ctx_options o; // as given, rounded and bounded
     cache_shape cache;
     // device
-    size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside, picked, logits,
-        scratch;
+    size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside;
+    size_t picked, logits, scratch;
     uint64_t device_bytes;
     // host
     size_t host_rows, host_local_rows, host_ids, host_slot, host_want, host_logits, host_hidden;

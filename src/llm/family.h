@@ -50,8 +50,8 @@ typedef struct llm_family {
 } llm_family;
 
 extern const llm_family llm_family_command_r, llm_family_gemma, llm_family_gemma2,
-    llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3, llm_family_qwen2,
-    llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
+    llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3,
+    llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
     llm_family_starcoder2;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.

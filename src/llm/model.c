@@ -155,7 +155,8 @@ static uint64_t hash_config(const llm_model *m)
     const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
                              m->n_layer, c->n_expert, c->n_expert_used, c->window,
-                             c->local_period, c->n_ctx_short};
+                             c->local_period, c->n_ctx_short, c->is_parallel,
+                             c->has_layer_norm};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
                           c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));

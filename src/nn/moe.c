@@ -12,8 +12,9 @@
 //   row     0 2 5 | 1 2 | 0 ..        for the shared expert, in the order of the rows
 //
 // The sum is taken per row in the order of its ranks, not of the slots, so its bits do not depend
-// on the other rows. Rejected: an expert at a time added to the result, which sums in the order of the
-// experts and needs a scatter; it would save the slots' memory (n_used + 1 rows of n_embd per row).
+// on the other rows. Rejected: an expert at a time added to the result, which sums in the order of
+// the experts and needs a scatter; it would save the slots' memory (n_used + 1 rows of n_embd per
+// row).
 #include "nn/block.h"
 
 #include <math.h>
