@@ -36,7 +36,7 @@
 // --- tokenizers ---------------------------------------------------------------------------------
 #define LIMIT_PROMPT_BYTES (1u << 28)    // one text to encode; two bytes per position of a context
 #define LIMIT_MERGES (1 << 24)          // merge ranks; four per token of the largest vocabulary
-#define LIMIT_WALK_BYTES 512             // token found by a trie from every position; Unigram has 48
+#define LIMIT_WALK_BYTES 512             // token that a trie finds anywhere; Unigram has 48
 #define LIMIT_RULE_BYTES 512             // front of a text that one normalisation rule replaces
 #define LIMIT_SPECIAL_BYTES 512          // spelling of a control token; published ones < 64
 
