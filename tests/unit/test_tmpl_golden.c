@@ -127,7 +127,7 @@ static void check_published(golden *g)
     char name[300], path[600];
     size_t n;
     snprintf(name, sizeof name, "templates/%s", g->text[1]);
-    if (!test_data_path(name, path, sizeof path)) {
+    if (g->skipped > 0 || !test_data_path(name, path, sizeof path)) { // it says so once
         g->skipped++;
         return;
     }

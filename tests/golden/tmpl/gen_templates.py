@@ -249,6 +249,12 @@ a\r\nb\r{{ n }}\r\n
 {{ [namespace(a=1)]|tojson }}
 {{ missing|tojson }}
 {{ xs|join(', ') if xs is sequence and xs is not string else xs }}
+{{ n }}  {% if b %}x{% endif %}  {# c #}  {% raw %} r {% endraw %}
+  {{ n }}  {#- c #}  x{{ n -}}  {% if b %}y{% endif %}
+{%- set ns = namespace(multi=true, last=messages|length - 1) %}{%- for m in messages[::-1] %}{%- set i = (messages|length - 1) - loop.index0 %}{%- if ns.multi and m.role == "user" and m.content is string and not(m.content.startswith('<t>') and m.content.endswith('</t>')) %}{%- set ns.multi = false %}{%- set ns.last = i %}{%- endif %}{%- endfor %}{{ ns.last }}
+{%- macro kind(p) -%}{%- if p.type is defined and p.type == 'array' -%}{{- kind(p['items']) + '[]' -}}{%- elif p.type is string -%}{{- {'integer': 'number'}.get(p.type, p.type) -}}{%- else -%}any{%- endif -%}{%- endmacro -%}{{ kind({'type': 'array', 'items': {'type': 'integer'}}) }}{{ kind({}) }}
+{%- for m in messages %}{%- set body = m.content if m.content is string else m.content|selectattr('type', 'equalto', 'text')|map(attribute='text')|join('') %}{{- '<' ~ m['role'] ~ '>' ~ (body|trim) ~ ('</s>' if not loop.last else '') }}{%- endfor %}
+{%- if messages[0]['role'] in ['system', 'developer'] %}{%- set loop_messages = messages[1:] %}{%- else %}{%- set loop_messages = messages %}{%- endif %}{%- for m in loop_messages %}{{ loop.index0 }}{{ m['content'].strip() }}{%- endfor %}
 """
 
 
