@@ -160,6 +160,36 @@ static void release_roles(value messages)
     }
 }
 
+// What a message reasons is passed under three names; like transformers, templates get it under the
+// first two, whichever the caller used.
+static hearth_status alias_reasoning(interp *in, dict *m)
+{
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    value v = val_none();
+    for (size_t i = 0; i < COUNTOF(names) && v.kind == V_NONE; i++) {
+        size_t at = dict_find_text(m, str_from(names[i]));
+        if (at != SIZE_MAX) v = m->v[at];
+    }
+    if (v.kind == V_NONE) return HEARTH_OK;
+    dict *d;
+    HEARTH_TRY(dict_new(in, &d));
+    HEARTH_TRY(dict_set(in, d, val_text(STR("thinking"), false), v));
+    for (size_t i = 0; i < m->n; i++) HEARTH_TRY(dict_set(in, d, m->k[i], m->v[i]));
+    HEARTH_TRY(dict_set(in, d, val_text(STR("reasoning_content"), false), v));
+    *m = *d;
+    return HEARTH_OK;
+}
+
+static hearth_status prepare_messages(interp *in, value messages)
+{
+    release_roles(messages);
+    for (size_t i = 0; messages.kind == V_LIST && i < messages.u.l->n; i++) {
+        value m = messages.u.l->v[i];
+        if (m.kind == V_DICT) HEARTH_TRY(alias_reasoning(in, m.u.d));
+    }
+    return HEARTH_OK;
+}
+
 static hearth_status read_variables(json_input *j)
 {
     json_event event;
@@ -174,7 +204,7 @@ static hearth_status read_variables(json_input *j)
         str name = val_str(all.u.d->k[i]);
         value v = all.u.d->v[i];
         if (v.kind == V_STRING && str_ends(name, STR("_token"))) v.user = false;
-        if (str_eq_z(name, "messages")) release_roles(v);
+        if (str_eq_z(name, "messages")) HEARTH_TRY(prepare_messages(&j->to->in, v));
         HEARTH_TRY(set_variable(j->to, name, v));
     }
     return HEARTH_OK;

@@ -30,8 +30,9 @@ void tmpl_free(tmpl *t);                                          // NULL is leg
 typedef struct tmpl_inputs tmpl_inputs;
 hearth_status tmpl_inputs_open(tmpl_inputs **out, hearth_err *err);
 void tmpl_inputs_free(tmpl_inputs *in); // NULL is legal
-// Every key of the JSON object becomes a variable; a name that exists is replaced. After a failure
-// the inputs are good for tmpl_inputs_free() alone.
+// Every key of the JSON object becomes a variable; a name that exists is replaced. What a message
+// reasons gets the names reasoning_content and thinking, as in transformers. After a failure the
+// inputs are good for tmpl_inputs_free() alone.
 hearth_status tmpl_inputs_read_json(tmpl_inputs *in, str json, hearth_err *err);
 // One variable; is_user: its text is a user's. The text is copied and must be UTF-8.
 hearth_status tmpl_inputs_set_text(tmpl_inputs *in, const char *name, str text, bool is_user,

@@ -287,6 +287,28 @@ static void test_failing_allocations(void **state)
     assert_int_equal(st, HEARTH_OK);
 }
 
+// As chat_template_utils._alias_reasoning_fields() of transformers 5.23.0 has it.
+static void test_reasoning_names(void **state)
+{
+    (void)state;
+    static const struct { const char *json, *want; } rows[] = {
+        {"{\"a\":1,\"reasoning\":\"r\"}",
+         "{\"thinking\": \"r\", \"a\": 1, \"reasoning\": \"r\", \"reasoning_content\": \"r\"}"},
+        {"{\"reasoning_content\":null,\"thinking\":\"t\"}",
+         "{\"thinking\": \"t\", \"reasoning_content\": \"t\"}"},
+        {"{\"a\":1}", "{\"a\": 1}"},
+    };
+    for (size_t i = 0; i < COUNTOF(rows); i++) {
+        char json[200];
+        tmpl_output out;
+        snprintf(json, sizeof json, "{\"messages\":[%s]}", rows[i].json);
+        assert_int_equal(render(STR("{{ messages[0]|tojson }}"), str_from(json), NULL, &out, NULL),
+                         HEARTH_OK);
+        assert_string_equal(out.text.p, rows[i].want);
+        tmpl_output_release(&out);
+    }
+}
+
 static void test_set_inputs(void **state)
 {
     (void)state;
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_error_lines), cmocka_unit_test(test_deep_templates),
         cmocka_unit_test(test_step_limit), cmocka_unit_test(test_bad_inputs),
         cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_set_inputs),
+        cmocka_unit_test(test_reasoning_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,12 +258,19 @@ a\r\nb\r{{ n }}\r\n
 """
 
 
+def copy(data):
+    """Fresh data, because Python's lists can be changed, with the names of reasoning filled in."""
+    out = json.loads(json.dumps(data))
+    out["messages"] = chat_template_utils._alias_reasoning_fields(out["messages"])
+    return out
+
+
 def render(template, data):
     """("x", text) or ("e", what raise_exception said)."""
     try:
         compiled = chat_template_utils._compile_jinja_template.__wrapped__(template)
         compiled.environment.globals["strftime_now"] = lambda f: NOW.strftime(f)
-        return "x", compiled.render(**{**DEFAULTS, **json.loads(json.dumps(data))})
+        return "x", compiled.render(**{**DEFAULTS, **copy(data)})
     except jinja2.exceptions.TemplateError as e:
         return "e", (e.message or "None") if type(e) is jinja2.exceptions.TemplateError else ""
     except Exception:  # Python's own errors: types, ranges, recursion, syntax of the compiled code
