@@ -55,4 +55,15 @@ typedef struct kern_args { cli_args common; const char *cpu; } kern_args;
 typedef struct template_args { cli_args common; const char *messages; } template_args;
 typedef struct diff_args { cli_args common; float tolerance; } diff_args;
 
+typedef struct graph_run_args {
+    cli_args common;
+    opt_list inputs;
+    const char *output;
+} graph_run_args;
+typedef struct graph_conform_args {
+    cli_args common;
+    const char *filter, *outputs;
+    int at_least;
+} graph_conform_args;
+
 #endif

@@ -213,6 +213,25 @@ static const opt bench_rows[] = {
 };
 #undef AT
 
+#define AT(field) .at = offsetof(graph_run_args, field), .group = "Options"
+static const opt graph_run_rows[] = {
+    {.name = "input", .letter = 'i', .is_common = true, .kind = OPT_LIST, AT(inputs),
+     .value = "NAME=FILE", .help = "an input from a .npy or .pb file; in order where no name is given"},
+    {.name = "output", .letter = 'o', .is_common = true, .kind = OPT_PATH, AT(output),
+     .value = "DIR", .help = "write each output as DIR/NAME.npy"},
+};
+#undef AT
+#define AT(field) .at = offsetof(graph_conform_args, field), .group = "Options"
+static const opt graph_conform_rows[] = {
+    {.name = "filter", .is_common = true, .kind = OPT_TEXT, AT(filter), .value = "TEXT",
+     .help = "only tests with this text in their path"},
+    {.name = "outputs", .is_common = true, .kind = OPT_PATH, AT(outputs), .value = "DIR",
+     .help = "write each result as DIR/TEST/output_K.npy"},
+    {.name = "at-least", .kind = OPT_INT, AT(at_least), .value = "N", .def = "0", .min = 0,
+     .max = MAX_INT32, .help = "status 1 when fewer tests pass"},
+};
+#undef AT
+
 #define AT(field) .at = offsetof(help_args, field), .group = "Options"
 static const opt help_rows[] = {
     {.name = "all", .letter = 'a', .is_common = true, .kind = OPT_FLAG, AT(all),
@@ -316,6 +335,20 @@ static const cmd commands[] = {
      {ROWS(bench_rows), ROWS_AT(engine_rows, bench_args, engine), ROWS(json_rows),
       ROWS(general_rows)},
      cmd_bench},
+    {"graph show", "MODEL", "list the graph of an ONNX model", "", "hearth graph show model.onnx",
+     1, 1, "file", sizeof(plain_args), {ROWS(general_rows)}, cmd_graph_show},
+    {"graph run", "MODEL", "run an ONNX model on arrays",
+     "Prints name, type and shape of each output.",
+     "hearth graph run model.onnx --input x=x.npy --output results # arrays in, arrays out",
+     1, 1, "file", sizeof(graph_run_args), {ROWS(graph_run_rows), ROWS(general_rows)},
+     cmd_graph_run},
+    {"graph conform", "DIR", "run the official ONNX tests",
+     "DIR holds folders test_NAME with model.onnx and test_data_set_0, at any depth. Prints what "
+     "did not pass with the reason, and the totals.",
+     "hearth graph conform onnx/backend/test/data # all\n"
+     "hearth graph conform onnx/backend/test/data --filter test_conv --json # some, as JSON",
+     1, 1, "file", sizeof(graph_conform_args),
+     {ROWS(graph_conform_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_graph_conform},
     {"debug logits", "MODEL", "write the logits of given tokens",
      "The cache is f32. The result does not depend on threads and batch.",
      "hearth debug logits model.gguf --tokens 1,2,3 --out x.npy # three rows",

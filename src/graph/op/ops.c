@@ -1,0 +1,6 @@
+// The families of operators that the engine knows.
+#include "graph/op/op.h"
+
+extern const op_family ops_unary, ops_binary, ops_cast, ops_move;
+
+const op_family *const op_families[] = {&ops_unary, &ops_binary, &ops_cast, &ops_move, NULL};
