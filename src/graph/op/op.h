@@ -174,6 +174,11 @@ static inline void *byte_at(const void *p, int64_t i, size_t size)
     return (char *)(uintptr_t)p + (size_t)i * size;
 }
 
+// y[m, n] = a[m, k] b[k, n]; strides of a and b in elements (op/matmul.c). Float, double, integers of
+// 32 and 64 bits, which wrap.
+typedef struct matrix { const void *p; int64_t row, col; } matrix;
+void op_multiply(elem type, matrix a, matrix b, void *y, int64_t m, int64_t n, int64_t k);
+
 // Codes of the formats of 8 bits and fewer (op/cast.c).
 double small_decode(elem t, uint8_t code);
 uint8_t small_encode(elem t, double v, bool saturate, int64_t round_mode);

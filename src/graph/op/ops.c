@@ -1,6 +1,10 @@
 // The families of operators that the engine knows.
 #include "graph/op/op.h"
 
-extern const op_family ops_unary, ops_binary, ops_cast, ops_move;
+extern const op_family ops_unary, ops_binary, ops_cast, ops_move, ops_reduce, ops_matmul, ops_conv,
+    ops_pool, ops_norm;
 
-const op_family *const op_families[] = {&ops_unary, &ops_binary, &ops_cast, &ops_move, NULL};
+const op_family *const op_families[] = {
+    &ops_unary, &ops_binary, &ops_cast, &ops_move, &ops_reduce, &ops_matmul, &ops_conv, &ops_pool,
+    &ops_norm, NULL,
+};
