@@ -18,7 +18,7 @@
 #include "kern/half.h"
 
 static const double rel_tolerance = 1e-3, abs_tolerance = 1e-7;
-enum { TESTS_MAX = 1 << 16, IO_MAX = 256, NAME_BYTES = 512 };
+enum { TESTS_MAX = 1 << 16, IO_MAX = 4096, NAME_BYTES = 512 };
 
 typedef enum verdict { PASSED, FAILED, NOT_ATTEMPTED, VERDICTS } verdict;
 static const char *const verdict_names[VERDICTS] = {"passed", "failed", "not_attempted"};

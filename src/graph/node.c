@@ -174,30 +174,37 @@ static tensor *stand_in(const tensor *t, tensor *wide, char **memory)
     *wide = *t;
     wide->type = T_F32;
     wide->data = *memory;
-    *memory += wide_bytes(t);
+    if (*memory) *memory += wide_bytes(t);
     return wide;
 }
 
-static hearth_status run_widened(graph_session *s, op_call c, size_t own_scratch)
+// Puts float32 tensors in the place of half-precision ones; without memory only their types.
+static void use_stand_ins(graph_session *s, op_call *c, char *memory)
 {
-    char *memory = (char *)c.scratch + own_scratch;
     tensor *wide = s->wide;
+    for (int i = 0; i < c->n_in; i++) {
+        s->wide_in[i] = is_half(c->in[i]) ? stand_in(c->in[i], wide++, &memory) : c->in[i];
+    }
+    for (int i = 0; i < c->n_out; i++) {
+        s->wide_out[i] = is_half(c->out[i]) ? stand_in(c->out[i], wide++, &memory) : c->out[i];
+    }
+    c->in = s->wide_in;
+    c->out = s->wide_out;
+}
+
+// The float32 copies lie in front of the operator's own scratch.
+static hearth_status run_widened(graph_session *s, op_call c, size_t n_wide)
+{
+    const tensor *const *in = c.in;
     tensor *const *out = c.out;
+    use_stand_ins(s, &c, c.scratch);
+    c.scratch = (char *)c.scratch + n_wide;
     for (int i = 0; i < c.n_in; i++) {
-        s->wide_in[i] = c.in[i];
-        if (!is_half(c.in[i])) continue;
-        tensor *t = stand_in(c.in[i], wide++, &memory);
-        widen(c.in[i], t->data);
-        s->wide_in[i] = t;
+        if (is_half(in[i])) widen(in[i], c.in[i]->data);
     }
-    for (int i = 0; i < c.n_out; i++) {
-        s->wide_out[i] = is_half(out[i]) ? stand_in(out[i], wide++, &memory) : out[i];
-    }
-    c.in = s->wide_in;
-    c.out = s->wide_out;
     HEARTH_TRY(c.op->run(&c));
     for (int i = 0; i < c.n_out; i++) {
-        if (is_half(out[i])) narrow(s->wide_out[i]->data, out[i]);
+        if (is_half(out[i])) narrow(c.out[i]->data, out[i]);
     }
     return HEARTH_OK;
 }
@@ -216,24 +223,20 @@ static hearth_status own_scratch(const op_call *c, size_t *out)
 hearth_status node_scratch(graph_session *s, int node, size_t *out, hearth_err *err)
 {
     op_call c = s->nodes[node].call;
+    size_t n_wide = widening_bytes(&c);
     c.err = err;
+    if (n_wide) use_stand_ins(s, &c, NULL);
     HEARTH_TRY(blame(&s->g->nodes[node], own_scratch(&c, out), err));
-    *out += widening_bytes(&c);
+    *out += n_wide;
     return HEARTH_OK;
 }
 
 hearth_status node_run(graph_session *s, int node, void *scratch, hearth_err *err)
 {
     op_call c = s->nodes[node].call;
-    size_t own = 0;
+    size_t n_wide = widening_bytes(&c);
     c.err = err;
     c.scratch = scratch;
-    hearth_status st;
-    if (widening_bytes(&c)) {
-        st = own_scratch(&c, &own);
-        if (st == HEARTH_OK) st = run_widened(s, c, own);
-    } else {
-        st = c.op->run(&c);
-    }
+    hearth_status st = n_wide ? run_widened(s, c, n_wide) : c.op->run(&c);
     return blame(&s->g->nodes[node], st, err);
 }
