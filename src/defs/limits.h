@@ -18,7 +18,7 @@
 #define LIMIT_GRAPH_DIMS 8               // NumPy users rarely pass 6; kernels keep odometers of 8
 #define LIMIT_GRAPH_DEPTH 16             // If inside Loop inside If; published models nest 4 deep
 #define LIMIT_GRAPH_NODES (1 << 20)      // one graph; unrolled language models reach 50,000
-#define LIMIT_GRAPH_IO 4096              // inputs or outputs of one node; Split and Concat reach 256
+#define LIMIT_GRAPH_IO 4096              // inputs or outputs of a node; Split and Concat reach 256
 #define LIMIT_GRAPH_ITEMS (INT64_C(1) << 40) // elements of one tensor
 #define LIMIT_GRAPH_MEMORY (SIZE_MAX / 4) // bytes of one arena, before the machine says less
 

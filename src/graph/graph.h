@@ -43,7 +43,7 @@ const tensor *graph_result(const graph_session *s, int i);
 // Bytes of the arena: all that static nodes need.
 size_t graph_arena_bytes(const graph_session *s);
 
-// A tensor of a file as the engine takes it: aligned raw elements in place, others unpacked into `a`.
+// A tensor of a file as the engine takes it: aligned raw elements in place, others unpacked.
 hearth_status graph_constant(arena *a, const onnx_tensor *t, tensor *out, hearth_err *err);
 
 // A readable listing; with a session also what is known of shapes.

@@ -170,7 +170,7 @@ static hearth_status run_shift(const op_call *c)
     return run_with(c, p->direction ? &fn_shr : &fn_shl);
 }
 
-// --- Pow: the exponent has a type of its own ------------------------------------------------------
+// --- Pow: the exponent has a type of its own -----------------------------------------------------
 
 static hearth_status shape_pow(const op_call *c)
 {
@@ -321,7 +321,8 @@ static const graph_op binary_ops[] = {
     ROW("Greater", fn_greater, 1, TS_NUM | BIT(T_BOOL), shape_test),
     ROW("LessOrEqual", fn_less_equal, 12, TS_NUM | BIT(T_BOOL), shape_test),
     ROW("GreaterOrEqual", fn_greater_equal, 12, TS_NUM | BIT(T_BOOL), shape_test),
-    ROW("And", fn_and, 1, BIT(T_BOOL), shape_binary), ROW("Or", fn_or, 1, BIT(T_BOOL), shape_binary),
+    ROW("And", fn_and, 1, BIT(T_BOOL), shape_binary),
+    ROW("Or", fn_or, 1, BIT(T_BOOL), shape_binary),
     ROW("Xor", fn_xor, 1, BIT(T_BOOL), shape_binary),
     ROW("BitwiseAnd", fn_bit_and, 18, TS_INT, shape_binary),
     ROW("BitwiseOr", fn_bit_or, 18, TS_INT, shape_binary),

@@ -1,5 +1,5 @@
-// Values from shapes, attributes and ranges: Constant, ConstantOfShape, Shape, Size, Range, EyeLike,
-// OneHot, NonZero, Trilu.
+// Values from shapes, attributes and ranges: Constant, ConstantOfShape, Shape, Size, Range,
+// EyeLike, OneHot, NonZero, Trilu.
 #include "graph/op/op.h"
 
 #include <math.h>
@@ -138,7 +138,9 @@ static hearth_status run_size(const op_call *c)
 static hearth_status shape_range(const op_call *c)
 {
     for (int i = 0; i < 3; i++) {
-        if (tensor_items(c->in[i]) != 1) return op_fail(c, HEARTH_E_FORMAT, "input %d no scalar", i);
+        if (tensor_items(c->in[i]) != 1) {
+            return op_fail(c, HEARTH_E_FORMAT, "input %d is no scalar", i);
+        }
     }
     double start = tensor_number(c->in[0], 0), end = tensor_number(c->in[1], 0);
     double n = ceil((end - start) / tensor_number(c->in[2], 0));
@@ -292,7 +294,9 @@ typedef struct trilu_params { int64_t upper; } trilu_params;
 static hearth_status shape_trilu(const op_call *c)
 {
     if (c->in[0]->n_dims < 2) return op_fail(c, HEARTH_E_FORMAT, "no matrix");
-    if (op_in(c, 1) && tensor_items(c->in[1]) != 1) return op_fail(c, HEARTH_E_FORMAT, "k no scalar");
+    if (op_in(c, 1) && tensor_items(c->in[1]) != 1) {
+        return op_fail(c, HEARTH_E_FORMAT, "k is no scalar");
+    }
     return op_like_first(c);
 }
 
@@ -341,8 +345,9 @@ static const op_attr range_op_attrs[] = {{.name = "stash_type", .kind = OP_IGNOR
 typedef struct no_params { char none; } no_params;
 
 static const graph_op constant_ops[] = {
-    {.name = "Constant", .since = 1, .in = "", .n_out = 1, OP_ATTRS(constant_attrs, constant_params),
-     .check = check_constant, .shape = shape_constant, .run = run_constant},
+    {.name = "Constant", .since = 1, .in = "", .n_out = 1,
+     OP_ATTRS(constant_attrs, constant_params), .check = check_constant, .shape = shape_constant,
+     .run = run_constant},
     {.name = "ConstantOfShape", .since = 9, .in = "L", .n_out = 1, .values = 1,
      OP_ATTRS(fill_attrs, fill_params), .shape = shape_fill, .run = run_fill},
     {.name = "Shape", .since = 1, .in = "A", .n_out = 1, .flags = OP_BY_SHAPE,

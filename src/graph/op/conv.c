@@ -191,7 +191,9 @@ static hearth_status transposed_dim(const op_call *c, conv_plan *p, int d)
         int64_t want = a->output_shape.given
                            ? a->output_shape.v[a->output_shape.n - w->n + d]
                            : w->out[d] * w->stride[d];
-        if (want < 0 || want > LIMIT_GRAPH_ITEMS) return op_fail(c, HEARTH_E_FORMAT, "output_shape");
+        if (want < 0 || want > LIMIT_GRAPH_ITEMS) {
+            return op_fail(c, HEARTH_E_FORMAT, "output_shape of %lld", (long long)want);
+        }
         int64_t total = i64_max(0, full - want);
         w->begin[d] = a->auto_pad == PAD_SAME_UPPER ? total / 2 : total - total / 2;
         w->in[d] = want;

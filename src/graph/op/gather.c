@@ -55,7 +55,7 @@ static hearth_status run_gather(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- one index per element --------------------------------------------------------------------------
+// --- one index per element -----------------------------------------------------------------------
 
 static hearth_status check_elements(const op_call *c, const tensor *ix, int *axis)
 {
@@ -180,7 +180,7 @@ static hearth_status run_scatter_elements(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- one index vector per slice ---------------------------------------------------------------------
+// --- one index vector per slice ------------------------------------------------------------------
 
 typedef struct nd_plan { int64_t batch, depth, count, row; } nd_plan; // row: elements of a slice
 
@@ -481,7 +481,7 @@ static hearth_status run_compress(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- Dropout: what it does outside training ---------------------------------------------------------
+// --- Dropout: what it does outside training ------------------------------------------------------
 
 typedef struct dropout_params { float ratio; int64_t seed; } dropout_params;
 

@@ -36,7 +36,7 @@ void op_multiply(elem type, matrix a, matrix b, void *y, int64_t m, int64_t n, i
     }
 }
 
-// --- MatMul: NumPy's, with batches that broadcast ---------------------------------------------------
+// --- MatMul: NumPy's, with batches that broadcast ------------------------------------------------
 
 // A vector becomes a matrix: a row on the left, a column on the right.
 static tensor as_matrix(const tensor *t, bool is_left)
@@ -100,7 +100,7 @@ static hearth_status run_matmul(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- Gemm: alpha * A' * B' + beta * C ---------------------------------------------------------------
+// --- Gemm: alpha * A' * B' + beta * C ------------------------------------------------------------
 
 typedef struct gemm_params { float alpha, beta; int64_t trans_a, trans_b; } gemm_params;
 
@@ -168,7 +168,7 @@ static const op_attr gemm_attrs[] = {
     {.name = "beta", .kind = OP_FLOAT, AT(beta), .def = 1},
     {.name = "transA", .kind = OP_INT, AT(trans_a)},
     {.name = "transB", .kind = OP_INT, AT(trans_b)},
-    {.name = "broadcast", .kind = OP_IGNORED}, // before opset 7: C broadcasts, as it always does here
+    {.name = "broadcast", .kind = OP_IGNORED}, // before opset 7; C always does
 };
 static const graph_op matmul_ops[] = {
     {.name = "MatMul", .since = 1, .in = "TT", .n_out = 1,

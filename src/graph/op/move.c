@@ -18,7 +18,7 @@ static hearth_status run_copy(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- Reshape, Flatten, Squeeze, Unsqueeze ---------------------------------------------------------
+// --- Reshape, Flatten, Squeeze, Unsqueeze --------------------------------------------------------
 
 typedef struct shape_params { op_ints shape, axes; int64_t allow_zero, axis; } shape_params;
 
@@ -66,7 +66,8 @@ static hearth_status shape_flatten(const op_call *c)
     const tensor *x = c->in[0];
     int64_t axis = ((const shape_params *)c->params)->axis;
     if (axis < -x->n_dims || axis > x->n_dims) {
-        return op_fail(c, HEARTH_E_FORMAT, "axis %lld of %d dimensions", (long long)axis, x->n_dims);
+        return op_fail(c, HEARTH_E_FORMAT, "axis %lld of %d dimensions", (long long)axis,
+                       x->n_dims);
     }
     int cut = (int)(axis < 0 ? axis + x->n_dims : axis);
     int64_t dim[2] = {dims_product(x->dim, 0, cut), dims_product(x->dim, cut, x->n_dims)};
@@ -414,7 +415,7 @@ static hearth_status run_split(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- DepthToSpace, SpaceToDepth -------------------------------------------------------------------
+// --- DepthToSpace, SpaceToDepth ------------------------------------------------------------------
 
 typedef struct block_params { int64_t size, mode; } block_params;
 

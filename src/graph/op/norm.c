@@ -1,5 +1,5 @@
-// Normalisations: BatchNormalization, InstanceNormalization, GroupNormalization, LayerNormalization,
-// RMSNormalization, LpNormalization, LRN.
+// Normalisations: BatchNormalization, InstanceNormalization, GroupNormalization,
+// LayerNormalization, RMSNormalization, LpNormalization, LRN.
 //
 // Sums run in double, in memory order.
 #include "graph/op/op.h"
@@ -23,7 +23,7 @@ static void put(tensor *t, int64_t i, double v)
 
 static bool is_vector(const tensor *t, int64_t n)
 {
-    return t && t->n_dims == 1 && t->dim[0] == n && (BIT(t->type) & TS_FLOAT);
+    return t && t->n_dims == 1 && t->dim[0] == n && (BIT(t->type) & (TS_FLOAT | TS_HALF));
 }
 
 typedef struct norm_params {
@@ -46,7 +46,7 @@ static moments moments_of(const tensor *x, int64_t at, int64_t n)
     return (moments){mean, squares / (double)n};
 }
 
-// --- per channel: [N, C, ...] -----------------------------------------------------------------------
+// --- per channel: [N, C, ...] --------------------------------------------------------------------
 
 static hearth_status check_channels(const op_call *c, int first, int last)
 {
@@ -157,7 +157,7 @@ static hearth_status run_group(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- over trailing axes -----------------------------------------------------------------------------
+// --- over trailing axes --------------------------------------------------------------------------
 
 static hearth_status shape_layer(const op_call *c)
 {

@@ -125,7 +125,7 @@ typedef struct op_family { const char *domain; const graph_op *ops; int n; } op_
 
 extern const op_family *const op_families[]; // ends with NULL
 
-// --- helpers for bodies (op/help.c, op/walk.c) --------------------------------------------------
+// --- helpers for bodies (op/op_help.c, op/walk.c) ------------------------------------------------
 #define op_fail(c, status, ...) err_fail((c)->err, status, __VA_ARGS__)
 static inline const tensor *op_in(const op_call *c, int i) { return i < c->n_in ? c->in[i] : NULL; }
 static inline tensor *op_out(const op_call *c, int i) { return i < c->n_out ? c->out[i] : NULL; }
@@ -140,7 +140,7 @@ hearth_status op_axis(const op_call *c, int64_t axis, int n, int *out);
 hearth_status op_axes(const op_call *c, const int64_t *axes, int64_t n_axes, int n, bool *out);
 // Value i of an integer tensor (I or L).
 int64_t tensor_int(const tensor *t, int64_t i);
-// The value of a numeric or bool tensor as double; not for half and small types.
+// The value of a numeric or bool tensor as double; 0 for small types and strings.
 double tensor_number(const tensor *t, int64_t i);
 int64_t dims_product(const int64_t *dim, int from, int to); // dim[from..to)
 // Shape after multidirectional broadcasting.
@@ -174,8 +174,8 @@ static inline void *byte_at(const void *p, int64_t i, size_t size)
     return (char *)(uintptr_t)p + (size_t)i * size;
 }
 
-// y[m, n] = a[m, k] b[k, n]; strides of a and b in elements (op/matmul.c). Float, double, integers of
-// 32 and 64 bits, which wrap.
+// y[m, n] = a[m, k] b[k, n]; strides of a and b in elements (op/matmul.c). Float, double, integers
+// of 32 and 64 bits, which wrap.
 typedef struct matrix { const void *p; int64_t row, col; } matrix;
 void op_multiply(elem type, matrix a, matrix b, void *y, int64_t m, int64_t n, int64_t k);
 

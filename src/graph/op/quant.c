@@ -112,7 +112,8 @@ static hearth_status check_scales(const op_call *c)
     return HEARTH_OK;
 }
 
-enum { CODES = BIT(T_I8) | BIT(T_U8) | BIT(T_I16) | BIT(T_U16) | BIT(T_I32) | BIT(T_I4) | BIT(T_U4) |
+enum { CODES = BIT(T_I8) | BIT(T_U8) | BIT(T_I16) | BIT(T_U16) | BIT(T_I32) | BIT(T_I4) |
+               BIT(T_U4) |
                BIT(T_I2) | BIT(T_U2) | BIT(T_F8E4M3FN) | BIT(T_F8E4M3FNUZ) | BIT(T_F8E5M2) |
                BIT(T_F8E5M2FNUZ) | BIT(T_F4E2M1) };
 

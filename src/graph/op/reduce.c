@@ -208,7 +208,8 @@ static void reduce_one(const tensor *x, const reduce_plan *r, int64_t base, redu
         INT_CASE(T_U32, uint32_t, u32)
         INT_CASE(T_U64, uint64_t, u64)
     case T_I32:
-        ((int32_t *)y->data)[at] = is_exact ? (int32_t)reduce_i32(x, r, base, kind) : (int32_t)to_int(v);
+        ((int32_t *)y->data)[at] =
+            (int32_t)(is_exact ? (int64_t)reduce_i32(x, r, base, kind) : to_int(v));
         break;
     case T_I64:
         ((int64_t *)y->data)[at] = is_exact ? (int64_t)reduce_i64(x, r, base, kind) : to_int(v);
@@ -279,7 +280,7 @@ static hearth_status run_arg(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- CumSum, CumProd ------------------------------------------------------------------------------
+// --- CumSum, CumProd -----------------------------------------------------------------------------
 
 typedef struct scan_params { int64_t exclusive, reverse; } scan_params;
 
@@ -329,7 +330,7 @@ static hearth_status run_scan(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- Softmax, LogSoftmax, Hardmax -----------------------------------------------------------------
+// --- Softmax, LogSoftmax, Hardmax ----------------------------------------------------------------
 
 typedef enum softmax_kind { S_SOFTMAX, S_LOG, S_HARD } softmax_kind;
 typedef struct softmax_params { int64_t axis; } softmax_params;

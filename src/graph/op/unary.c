@@ -6,7 +6,10 @@
 
 #include <tgmath.h>
 
-typedef struct act_params { float alpha, beta, gamma, bias, lambd; int64_t approximate; } act_params;
+typedef struct act_params {
+    float alpha, beta, gamma, bias, lambd;
+    int64_t approximate;
+} act_params;
 typedef void unary_fn(const void *x, void *y, int64_t n, const act_params *p);
 typedef struct unary_loops { unary_fn *fn[T_COUNT]; } unary_loops;
 

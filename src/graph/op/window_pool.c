@@ -25,12 +25,13 @@ static double get_item(const tensor *x, int64_t i)
 
 static void put_item(tensor *y, int64_t i, double v)
 {
-#define CASE(id, type) case id: ((type *)y->data)[i] = (type)v; break;
-    switch (y->type) {
-        CASE(T_F32, float) CASE(T_F64, double) CASE(T_U8, uint8_t) CASE(T_I8, int8_t)
+    switch (y->type) { // a window that lies in the padding is -infinity, the least of a type
+    case T_F32: ((float *)y->data)[i] = (float)v; break;
+    case T_F64: ((double *)y->data)[i] = v; break;
+    case T_U8: ((uint8_t *)y->data)[i] = (uint8_t)fmax(v, 0); break;
+    case T_I8: ((int8_t *)y->data)[i] = (int8_t)fmax(v, -128); break;
     default: break;
     }
-#undef CASE
 }
 
 // Taps that fall outside count for an average when count_include_pad asks for it, but never those
@@ -105,7 +106,7 @@ static hearth_status run_pool(const op_call *c)
     return HEARTH_OK;
 }
 
-// --- global: one window over everything -------------------------------------------------------------
+// --- global: one window over everything ----------------------------------------------------------
 
 static hearth_status shape_global(const op_call *c)
 {

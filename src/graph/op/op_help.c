@@ -1,6 +1,8 @@
 // Types, shapes and axes: what every operator needs. See op.h.
 #include "graph/op/op.h"
 
+#include "kern/half.h"
+
 typedef struct elem_row { const char *name; uint8_t bytes; } elem_row;
 static const elem_row elems[T_COUNT] = {
     [T_F32] = {"float32", 4}, [T_U8] = {"uint8", 1}, [T_I8] = {"int8", 1}, [T_U16] = {"uint16", 2},
@@ -85,6 +87,8 @@ double tensor_number(const tensor *t, int64_t i)
     switch (t->type) {
         EACH_NUM(CASE)
         CASE(T_BOOL, uint8_t)
+    case T_F16: return (double)f16_to_f32(((const uint16_t *)t->data)[i]);
+    case T_BF16: return (double)bf16_to_f32(((const uint16_t *)t->data)[i]);
     default: return 0;
     }
 #undef CASE
