@@ -216,7 +216,7 @@ static const opt bench_rows[] = {
 #define AT(field) .at = offsetof(graph_run_args, field), .group = "Options"
 static const opt graph_run_rows[] = {
     {.name = "input", .letter = 'i', .is_common = true, .kind = OPT_LIST, AT(inputs),
-     .value = "NAME=FILE", .help = "an input from a .npy or .pb file; in order where no name is given"},
+     .value = "NAME=FILE", .help = "an input from a .npy or .pb file; without names: in order"},
     {.name = "output", .letter = 'o', .is_common = true, .kind = OPT_PATH, AT(output),
      .value = "DIR", .help = "write each output as DIR/NAME.npy"},
 };

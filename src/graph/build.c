@@ -176,6 +176,10 @@ static hearth_status bind_outputs(builder *b, const onnx_node *o, graph_node *n,
     if (n->op->n_out >= 0 && n->n_out > n->op->n_out) {
         return err_fail(err, HEARTH_E_FORMAT, "%d outputs, at most %d", n->n_out, n->op->n_out);
     }
+    // Operators write their first output without asking whether somebody wants it.
+    if (n->n_out < 1 || !o->out[0].n) {
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "its first output has no name");
+    }
     int *out = arena_new(&b->g->memory, int, (size_t)n->n_out);
     if (!out) return no_memory(err);
     n->out = out;

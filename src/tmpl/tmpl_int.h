@@ -1,7 +1,7 @@
 // What the files of the template interpreter share: tree, values, the state of one rendering.
 //
 // Life of a template: text -> tokens (lexer.c) -> tree (parse_stmt.c, parse_expr.c), all in one
-// arena. A rendering walks the tree (statements.c: statements, eval.c: expressions) with an arena of its
+// arena. A rendering walks the tree (statements.c, eval.c: expressions) with an arena of its
 // own, so that values are never freed one by one. Values do not change after they were made, except
 // namespaces and how far an iterator was read; sharing is safe and lists have no cycles.
 #ifndef HEARTH_TMPL_TMPL_INT_H

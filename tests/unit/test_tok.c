@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "support/test_data.h"
 #include "tok/tok.h"
 
@@ -131,6 +132,66 @@ static void test_stories(void **state)
     close_model(&m);
 }
 
+// --- decode(encode(x)) = x ----------------------------------------------------------------------
+
+// Half of the characters from anywhere in Unicode, half from ranges that texts are made of. U+2581
+// is left out: SentencePiece vocabularies spell the space so.
+static uint32_t random_char(rng *r)
+{
+    static const uint32_t first[] = {0x20, 0x61, 0xC0, 0x400, 0x5D0, 0x900, 0x3040, 0x4E00, 0xAC00,
+                                     0x1F600};
+    for (;;) {
+        uint32_t cp = rng_below(r, 2) ? rng_below(r, 0x110000)
+                                      : first[rng_below(r, COUNTOF(first))] + rng_below(r, 64);
+        if ((cp < 0xD800 || cp > 0xDFFF) && cp != 0x2581) return cp;
+    }
+}
+
+static void decode_all(const tok *t, const tok_ids *ids, buf *out)
+{
+    tok_stream s;
+    tok_stream_init(&s);
+    buf_reset(out);
+    for (size_t i = 0; i < ids->n; i++)
+        assert_int_equal(tok_stream_put(t, &s, ids->id[i], false, out), HEARTH_OK);
+    assert_int_equal(tok_stream_flush(&s, false, out), HEARTH_OK);
+}
+
+static void check_round_trip(void **state, const char *vocabulary)
+{
+    (void)state;
+    enum { N = 10000, CHARS = 40 };
+    model m;
+    char name[128];
+    snprintf(name, sizeof name, "tokenizers/%s.gguf", vocabulary);
+    if (!open_model(name, &m)) skip();
+    rng r;
+    rng_seed(&r, 20261120);
+    tok_ids ids = {0};
+    buf back;
+    buf_init(&back, MEM_TEST, 1 << 20);
+    for (int i = 0; i < N; i++) {
+        char text[CHARS * 4];
+        size_t n = 0;
+        for (uint32_t left = rng_below(&r, CHARS); left > 0; left--)
+            n += utf8_encode(random_char(&r), text + n);
+        ids.n = 0;
+        hearth_err err = ERR_INIT;
+        str in = {text, n};
+        assert_int_equal(tok_encode(m.t, in, (tok_options){0}, &ids, &err), HEARTH_OK);
+        decode_all(m.t, &ids, &back);
+        if (!str_eq(buf_str(&back), in)) fail_msg("%s: text %d comes back changed", name, i);
+    }
+    buf_release(&back);
+    tok_ids_release(&ids);
+    close_model(&m);
+}
+
+static void test_back_llama_spm(void **state) { check_round_trip(state, "llama-spm"); }
+static void test_back_phi_3(void **state) { check_round_trip(state, "phi-3"); }
+static void test_back_gpt_2(void **state) { check_round_trip(state, "gpt-2"); }
+static void test_back_llama_bpe(void **state) { check_round_trip(state, "llama-bpe"); }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +204,10 @@ int main(void)
         cmocka_unit_test(test_vectors_deepseek),
         cmocka_unit_test(test_vectors_bert_bge),
         cmocka_unit_test(test_stories),
+        cmocka_unit_test(test_back_llama_spm),
+        cmocka_unit_test(test_back_phi_3),
+        cmocka_unit_test(test_back_gpt_2),
+        cmocka_unit_test(test_back_llama_bpe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
