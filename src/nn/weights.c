@@ -71,7 +71,8 @@ static hearth_status check_tensor(const weights *w, const char *name, const gguf
                         (long long)dim[3], (long long)n_in, (long long)n_out,
                         (long long)n_slices);
     if (!w->d->ops->can_matmul(w->d, t->type))
-        return err_fail(err, HEARTH_E_UNSUPPORTED, "tensor '%s': type %s cannot compute yet", name,
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "tensor '%s': weights of type %s cannot be multiplied", name,
                         dtype_get(t->type)->name);
     return HEARTH_OK;
 }
