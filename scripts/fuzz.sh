@@ -30,7 +30,8 @@ run_one() {
     local seed=${CI:+-seed=1}
     if ASAN_OPTIONS=quarantine_size_mb=16 build/fuzz/tests/"$name" -max_total_time="$seconds" \
         -rss_limit_mb=768 -malloc_limit_mb=256 -timeout=5 -print_final_stats=1 \
-        $seed -artifact_prefix=build/fuzz/crashes/"$name"- "$found" $corpus >"$log" 2>&1 </dev/null; then
+        $seed -artifact_prefix=build/fuzz/crashes/"$name"- "$found" $corpus \
+        >"$log" 2>&1 </dev/null; then
         echo "$name: $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs, nothing found"
     else
         echo "$name: FAILED, see $log"
