@@ -19,11 +19,12 @@ enum { STATE_HEAD = 2 }; // m, l before acc[d_v]
 
 typedef struct attn_job {
     const kern *k;
+    const dev_attn *a;
     const dev_cache *c;
     const dev_attn_row *rows;
-    int64_t n_rows, n_head, group; // group: query heads per key/value head
+    int64_t n_rows, group;         // group: query heads per key/value head
     size_t k_item, v_item;         // bytes of one key and one value of a head
-    float scale, cap;
+    const float *sinks;            // [n_head] or NULL
     const float *q;
     float *out;
     uint8_t *state;
@@ -73,24 +74,29 @@ size_t cpu_attention_scratch(dev *d, int64_t n_head, const dev_cache *shape, int
     return (size_t)pool_threads(cpu_of(d)->pool) * state_bytes(shape, n_head);
 }
 
-static void reset_state(float *state, int64_t n_head, int64_t d_v)
+// Nothing folded yet, or the sink: one score of weight exp(0) whose value is zero.
+static void reset_state(float *state, int64_t n_head, int64_t d_v, const float *sinks)
 {
     memset(state, 0, (size_t)(n_head * (STATE_HEAD + d_v)) * sizeof *state);
-    for (int64_t h = 0; h < n_head; h++) state[h * (STATE_HEAD + d_v)] = -INFINITY;
+    for (int64_t h = 0; h < n_head; h++) {
+        float *head = state + h * (STATE_HEAD + d_v);
+        head[0] = sinks ? sinks[h] : -INFINITY;
+        head[1] = sinks ? 1.0f : 0.0f;
+    }
 }
 
 static void fold_pages(const attn_job *j, const dev_attn_row *r, int64_t kv_head, const float *q,
                        float *state)
 {
     const dev_cache *c = j->c;
-    for (int64_t pos = r->first; pos <= r->pos;) {
+    for (int64_t pos = r->first; pos <= r->last;) {
         int64_t slot = pos % c->page_len;
-        int64_t n_keys = i64_min(c->page_len - slot, r->pos - pos + 1);
+        int64_t n_keys = i64_min(c->page_len - slot, r->last - pos + 1);
         const uint8_t *page = page_at(c, r, pos / c->page_len);
         size_t at = (size_t)(kv_head * c->page_len + slot);
         j->k->attn_page[c->type_k](q, j->group, c->d_k, c->d_v, page + at * j->k_item, j->k_item,
                                    page + c->values_at + at * j->v_item, j->v_item, n_keys,
-                                   j->scale, j->cap, state);
+                                   j->a->scale, j->a->cap, state);
         pos += n_keys;
     }
 }
@@ -104,9 +110,10 @@ static void attend_chunk(void *ctx, int64_t chunk, int worker)
     int64_t r = j->n_rows - 1 - chunk / c->n_head_kv, kv_head = chunk % c->n_head_kv;
     int64_t head = kv_head * j->group, record = STATE_HEAD + c->d_v;
     float *state = (float *)(void *)(j->state + (size_t)worker * j->state_bytes);
-    reset_state(state, j->group, c->d_v);
-    fold_pages(j, &j->rows[r], kv_head, j->q + (r * j->n_head + head) * c->d_k, state);
-    float *out = j->out + (r * j->n_head + head) * c->d_v;
+    int64_t first = r * j->a->n_head + head; // of the group's heads, among all rows'
+    reset_state(state, j->group, c->d_v, j->sinks ? j->sinks + head : NULL);
+    fold_pages(j, &j->rows[r], kv_head, j->q + first * c->d_k, state);
+    float *out = j->out + first * c->d_v;
     for (int64_t h = 0; h < j->group; h++, state += record, out += c->d_v)
         for (int64_t i = 0; i < c->d_v; i++) out[i] = state[STATE_HEAD + i] / state[1];
 }
@@ -119,23 +126,24 @@ static const kern *choose_kern(const cpu_dev *d, const dev_cache *c)
 static int64_t count_keys(const dev_attn_row *rows, int64_t n_rows)
 {
     int64_t n = 0;
-    for (int64_t r = 0; r < n_rows; r++) n += rows[r].pos - rows[r].first + 1;
+    for (int64_t r = 0; r < n_rows; r++) n += rows[r].last - rows[r].first + 1;
     return n;
 }
 
-void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                   int64_t n_head, float scale, float cap, dev_view q, dev_view out,
-                   dev_view scratch)
+void cpu_attention(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn_row *rows,
+                   int64_t n_rows, dev_view q, dev_view out, dev_view scratch)
 {
-    ASSERT(c->type_k == c->type_v && n_head % c->n_head_kv == 0);
+    ASSERT(c->type_k == c->type_v && a->n_head % c->n_head_kv == 0);
+    ASSERT(!a->sinks || a->sinks->type == DTYPE_F32);
     const cpu_dev *cpu = cpu_of(d);
-    attn_job j = {.k = choose_kern(cpu, c), .c = c, .rows = rows, .n_rows = n_rows,
-                  .n_head = n_head, .group = n_head / c->n_head_kv,
+    attn_job j = {.k = choose_kern(cpu, c), .a = a, .c = c, .rows = rows, .n_rows = n_rows,
+                  .group = a->n_head / c->n_head_kv,
                   .k_item = item_bytes(c->type_k, c->d_k),
-                  .v_item = item_bytes(c->type_v, c->d_v), .scale = scale, .cap = cap,
+                  .v_item = item_bytes(c->type_v, c->d_v),
+                  .sinks = a->sinks ? cpu_f32(a->sinks->data) : NULL,
                   .q = cpu_f32(q),
                   .out = cpu_f32(out), .state = cpu_ptr(scratch),
-                  .state_bytes = state_bytes(c, n_head)};
-    int64_t work = count_keys(rows, n_rows) * n_head * (c->d_k + c->d_v);
+                  .state_bytes = state_bytes(c, a->n_head)};
+    int64_t work = count_keys(rows, n_rows) * a->n_head * (c->d_k + c->d_v);
     pool_run(cpu_pool_for(cpu, work), n_rows * c->n_head_kv, attend_chunk, &j);
 }

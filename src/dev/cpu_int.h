@@ -44,9 +44,8 @@ void cpu_matmul(dev *d, int n_w, const dev_weight *const *w, dev_view x, int64_t
 size_t cpu_attention_scratch(dev *d, int64_t n_head, const dev_cache *shape, int64_t n_rows);
 void cpu_cache_write(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                      dev_view k, dev_view v);
-void cpu_attention(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                   int64_t n_head, float scale, float cap, dev_view q, dev_view out,
-                   dev_view scratch);
+void cpu_attention(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn_row *rows,
+                   int64_t n_rows, dev_view q, dev_view out, dev_view scratch);
 
 void cpu_gather(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
 void cpu_select(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);

@@ -50,8 +50,18 @@ typedef struct dev_cache {
 typedef struct dev_attn_row {
     const uint32_t *pages; // host
     int64_t pos;           // this row's own position: its key/value goes here
-    int64_t first;         // attends to positions [first, pos]; 0 without a sliding window
+    int64_t first, last;   // attends to positions [first, last]: [0, pos] in plain causal attention,
+                           // first > 0 in a sliding window, last > pos where rows see what follows
 } dev_attn_row;
+
+// How scores become weights.
+typedef struct dev_attn {
+    int64_t n_head;          // query heads; head h uses key/value head h / (n_head / n_head_kv)
+    float scale;             // of scores
+    float cap;               // > 0: scores s become cap tanh(s / cap), after the scale
+    const dev_weight *sinks; // [n_head] F32: a score per head that takes its share of the softmax and
+                             // has no value (Xiao and others 2023); NULL: without
+} dev_attn;
 
 enum { DEV_MATMUL_MAX = 8 }; // weights of one matmul() call
 
@@ -112,12 +122,10 @@ typedef struct dev_ops {
     // Stores k [n_rows][n_head_kv * d_k] and v likewise at each row's own position.
     void (*cache_write)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                         dev_view k, dev_view v);
-    // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k]; head h
-    // uses key/value head h / (n_head / n_head_kv). cap > 0: scores s become cap tanh(s / cap).
+    // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k].
     // Pages are folded in order of position, so the bits depend on the row's own keys alone.
-    void (*attention)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                      int64_t n_head, float scale, float cap, dev_view q, dev_view out,
-                      dev_view scratch);
+    void (*attention)(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn_row *rows,
+                      int64_t n_rows, dev_view q, dev_view out, dev_view scratch);
     void (*close)(dev *d);
 } dev_ops;
 

@@ -88,8 +88,10 @@ static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o,
     return HEARTH_OK;
 }
 
-static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_layout *l)
+static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
 {
+    const llm_config *c = &m->c;
+    const llm_family *f = m->family;
     int64_t rows = l->o.n_batch;
     uint64_t end = 0;
     l->x = place_floats(&end, rows, c->n_embd);
@@ -110,8 +112,9 @@ static void plan_device(const llm_config *c, bool has_head, size_t scratch, ctx_
     l->angles = place_floats(&end, rows, c->n_rot);
     l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0, c->n_rot);
     l->beside = place_floats(&end, c->is_parallel ? rows : 0, c->n_embd);
+    l->own = place_floats(&end, f->own_floats ? rows : 0, f->own_floats ? f->own_floats(c) : 0);
     l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
-    l->logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
+    l->logits = place_floats(&end, m->has_head ? l->o.n_logits : 0, c->n_vocab);
     l->scratch = place(&end, scratch);
     l->device_bytes = end;
 }
@@ -146,7 +149,7 @@ hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout 
     round_options(&l.o);
     HEARTH_TRY(cache_plan(&m->c, m->n_layer, &l.o, &l.cache, err));
     HEARTH_TRY(max_scratch(m, &l.o, &l.cache, &scratch, err));
-    plan_device(&m->c, m->has_head, scratch, &l);
+    plan_device(m, scratch, &l);
     plan_host(&m->c, m->has_head, &l);
     if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
         return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory",
@@ -195,7 +198,7 @@ static void set_run(llm_ctx *c)
         .x = dev_at(base, l->x), .h = dev_at(base, l->h),
         .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
         .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
-        .beside = dev_at(base, l->beside),
+        .beside = dev_at(base, l->beside), .own = dev_at(base, l->own),
         .experts = dev_at(base, l->experts), .route = dev_at(base, l->route),
         .scratch = dev_at(base, l->scratch),
     };

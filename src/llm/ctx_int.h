@@ -12,7 +12,7 @@ typedef struct ctx_layout {
     llm_ctx_options o; // as given, rounded and bounded
     cache_shape cache;
     // device
-    size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside;
+    size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside, own;
     size_t picked, logits, scratch;
     uint64_t device_bytes;
     // host

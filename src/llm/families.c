@@ -87,7 +87,7 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
         .q = WEIGHT_NONE, .k = WEIGHT_NONE, .v = WEIGHT_NONE, .o = WEIGHT_NONE,
         .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
         .o_bias = WEIGHT_NONE,
-        .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE,
+        .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE, .sinks = WEIGHT_NONE,
         .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
         .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
         .cap = c->attn_cap,

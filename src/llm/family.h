@@ -45,6 +45,9 @@ typedef struct llm_family {
     // Keys and tensors that this family alone has; the common ones are read already.
     hearth_status (*configure)(const gguf *g, llm_config *c, hearth_err *err);
     void (*bind_layer)(llm_binder *b, llm_layer *out);
+    // Floats per row of run.own, which a layer may use as it likes and which the next one sees as
+    // it was left. NULL: none.
+    int64_t (*own_floats)(const llm_config *c);
     hearth_status (*run_layer)(const nn_run *r, const llm_layer *l, const dev_cache *cache,
                                hearth_err *err);
 } llm_family;

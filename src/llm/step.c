@@ -45,7 +45,7 @@ static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_e
         return err_fail(err, HEARTH_E_ARG, "row %d: position %d, sequence %d goes on at %lld", i,
                         (int)row->pos, (int)row->seq, (long long)pos);
     HEARTH_TRY(cache_append(&c->cache, row->seq, err));
-    c->rows[i] = (dev_attn_row){cache_pages(&c->cache, row->seq), pos, 0};
+    c->rows[i] = (dev_attn_row){cache_pages(&c->cache, row->seq), pos, 0, pos};
     int64_t window = c->m->c.window;
     if (window > 0) {
         c->local_rows[i] = c->rows[i];

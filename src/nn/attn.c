@@ -5,7 +5,7 @@
 //   q, k = norm           per head or over all, where the family has it, before the rotation
 //   q, k = rope
 //   k, v -> cache
-//   att = softmax(scale q K) V
+//   att = softmax(scale q K) V, with a sink per head where the family has it
 //   h = o att             plus a bias where the family has it
 #include "nn/block.h"
 
@@ -19,6 +19,17 @@ static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id,
     }
     nn_norm norm = {.weight = id, .n = a->d_k, .eps = a->norm_eps};
     return nn_apply_norm(r, &norm, x, r->n_rows * n_head, x, err);
+}
+
+// att = softmax(scale q K) V
+static hearth_status attend(const nn_run *r, const nn_attn *a, const dev_cache *cache,
+                            const dev_attn_row *rows, hearth_err *err)
+{
+    dev_attn how = {.n_head = a->n_head, .scale = a->scale, .cap = a->cap};
+    if (a->sinks != WEIGHT_NONE) HEARTH_TRY(weights_acquire(r->w, a->sinks, &how.sinks, err));
+    r->d->ops->attention(r->d, &how, cache, rows, r->n_rows, r->q, r->att, r->scratch);
+    if (how.sinks) weights_release(r->w, a->sinks);
+    return HEARTH_OK;
 }
 
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
@@ -38,8 +49,7 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
     ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
     ops->cache_write(r->d, cache, rows, r->n_rows, r->k, r->v);
-    ops->attention(r->d, cache, rows, r->n_rows, a->n_head, a->scale, a->cap, r->q, r->att,
-                   r->scratch);
+    HEARTH_TRY(attend(r, a, cache, rows, err));
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));
     return nn_add_bias(r, a->o_bias, r->h, err);
 }

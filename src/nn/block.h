@@ -32,6 +32,7 @@ typedef struct nn_run {
     dev_view att;              // [n_head * d_v]
     dev_view gate, up;         // [n_ff] each, or [n_used][n_ff] of a mixture
     dev_view beside;           // [n_embd], of blocks that run side by side
+    dev_view own;              // what the family asked for itself
     dev_view experts, route;   // of a mixture: [n_used + 1][n_embd], [n_expert + 1]
     nn_choice choice;
     dev_view scratch;          // of matmul() and attention()
@@ -53,6 +54,7 @@ typedef struct nn_attn {
     int64_t n_head, n_head_kv, d_k, d_v;
     float scale, norm_eps;
     float cap;                           // of scores, soft; 0: without
+    weight_id sinks;                     // [n_head]; WEIGHT_NONE: without
     const dev_rope *rope;
     bool is_local;                       // attends within the window of run.local_rows
 } nn_attn;

@@ -311,22 +311,30 @@ static void cache_write_closed(dev *d, const dev_cache *c, const dev_attn_row *r
     close_buf(c->base);
 }
 
-static void attention_closed(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
-                             int64_t n_head, float scale, float cap, dev_view q, dev_view out,
+static void attention_closed(dev *d, const dev_attn *a, const dev_cache *c,
+                             const dev_attn_row *rows, int64_t n_rows, dev_view q, dev_view out,
                              dev_view scratch)
 {
     dev_cache inner = *c;
+    dev_attn how = *a;
+    dev_weight sinks;
     inner.base = unwrap(c->base);
+    if (a->sinks) {
+        sinks = unwrap_weight(a->sinks);
+        how.sinks = &sinks;
+        open_buf(a->sinks->data);
+    }
     open_buf(c->base);
     open_buf(q);
     open_buf(out);
     open_buf(scratch);
-    inner_of(d)->ops->attention(inner_of(d), &inner, rows, n_rows, n_head, scale, cap, unwrap(q),
-                                unwrap(out), unwrap(scratch));
+    inner_of(d)->ops->attention(inner_of(d), &how, &inner, rows, n_rows, unwrap(q), unwrap(out),
+                                unwrap(scratch));
     close_buf(scratch);
     close_buf(out);
     close_buf(q);
     close_buf(c->base);
+    if (a->sinks) close_buf(a->sinks->data);
 }
 
 static void close_closed(dev *d)

@@ -153,17 +153,18 @@ static void test_matmul_of_mixed_types(void **state)
 typedef struct attn_case {
     int64_t n_head, n_head_kv, d_k, d_v;
     dtype type;
+    bool sinks;
     double tolerance;
 } attn_case;
 enum { ATTN_ROWS = 70, ATTN_PAGE = 16, ATTN_PAGES = 9 };
 
 // What attention() should give for one head of one row.
 static void attend(const attn_case *c, const float *q, const float *k, const float *v, int64_t head,
-                   const dev_attn_row *row, float scale, double *out)
+                   const dev_attn_row *row, float scale, const float *sinks, double *out)
 {
-    double weight[ATTN_ROWS], most = (double)-INFINITY, sum = 0;
+    double weight[ATTN_ROWS], most = sinks ? (double)sinks[head] : (double)-INFINITY, sum = 0;
     int64_t kv = head / (c->n_head / c->n_head_kv);
-    for (int64_t j = row->first; j <= row->pos; j++) {
+    for (int64_t j = row->first; j <= row->last; j++) {
         weight[j] = 0;
         for (int64_t i = 0; i < c->d_k; i++)
             weight[j] += (double)q[(row->pos * c->n_head + head) * c->d_k + i] *
@@ -171,7 +172,8 @@ static void attend(const attn_case *c, const float *q, const float *k, const flo
         most = fmax(most, weight[j]);
     }
     for (int64_t i = 0; i < c->d_v; i++) out[i] = 0;
-    for (int64_t j = row->first; j <= row->pos; j++) {
+    if (sinks) sum = exp((double)sinks[head] - most);
+    for (int64_t j = row->first; j <= row->last; j++) {
         double e = exp(weight[j] - most);
         sum += e;
         for (int64_t i = 0; i < c->d_v; i++)
@@ -199,7 +201,12 @@ static void check_attention(const attn_case *c)
     dev_cache cache = make_cache(c);
     dev_attn_row rows[ATTN_ROWS];
     for (int64_t i = 0; i < ATTN_ROWS; i++)
-        rows[i] = (dev_attn_row){pages, i, i % 3 == 0 ? i64_max(i - 20, 0) : 0};
+        rows[i] = (dev_attn_row){pages, i, i % 3 == 0 ? i64_max(i - 20, 0) : 0,
+                                 i % 5 == 0 ? ATTN_ROWS - 1 : i};
+    static const float scores[] = {0.5f, -2, 3, 0, 8, -30, 1, 2};
+    dev_weight sinks = {.type = DTYPE_F32, .n_in = c->n_head, .n_out = 1,
+                        .data = upload(scores, (size_t)c->n_head)};
+    const dev_attn how = {.n_head = c->n_head, .scale = 0.3f, .sinks = c->sinks ? &sinks : NULL};
     size_t n_q = (size_t)(ATTN_ROWS * c->n_head * c->d_k);
     size_t n_k = (size_t)(ATTN_ROWS * c->n_head_kv * c->d_k);
     size_t n_v = (size_t)(ATTN_ROWS * c->n_head_kv * c->d_v);
@@ -209,12 +216,12 @@ static void check_attention(const attn_case *c)
     dev_view out = make(n_out * sizeof(float));
     dev_view scratch = make(d->ops->attention_scratch(d, c->n_head, &cache, ATTN_ROWS));
     d->ops->cache_write(d, &cache, rows, ATTN_ROWS, dk, dv);
-    d->ops->attention(d, &cache, rows, ATTN_ROWS, c->n_head, 0.3f, 0, dq, out, scratch);
+    d->ops->attention(d, &how, &cache, rows, ATTN_ROWS, dq, out, scratch);
     float *got = download(out, n_out);
     double want[64];
     for (int64_t r = 0; r < ATTN_ROWS; r++) {
         for (int64_t h = 0; h < c->n_head; h++) {
-            attend(c, q, k, v, h, &rows[r], 0.3f, want);
+            attend(c, q, k, v, h, &rows[r], 0.3f, c->sinks ? scores : NULL, want);
             for (int64_t i = 0; i < c->d_v; i++)
                 assert_true(fabs(want[i] - (double)got[(r * c->n_head + h) * c->d_v + i]) <
                             c->tolerance);
@@ -224,7 +231,7 @@ static void check_attention(const attn_case *c)
     free(q);
     free(k);
     free(v);
-    const dev_view all[] = {dq, dk, dv, out, scratch, cache.base};
+    const dev_view all[] = {dq, dk, dv, out, scratch, cache.base, sinks.data};
     for (size_t i = 0; i < COUNTOF(all); i++) drop(all[i]);
 }
 
@@ -232,9 +239,10 @@ static void test_attention(void **state)
 {
     (void)state;
     static const attn_case cases[] = {
-        {4, 4, 16, 16, DTYPE_F32, 1e-5}, {6, 2, 64, 32, DTYPE_F32, 1e-5},
-        {8, 1, 32, 64, DTYPE_F16, 1e-2}, {2, 1, 4, 4, DTYPE_F16, 1e-2}, // 4: the reference kernels
-        {2, 2, 12, 20, DTYPE_F32, 1e-5},
+        {4, 4, 16, 16, DTYPE_F32, false, 1e-5}, {6, 2, 64, 32, DTYPE_F32, true, 1e-5},
+        {8, 1, 32, 64, DTYPE_F16, true, 1e-2},
+        {2, 1, 4, 4, DTYPE_F16, false, 1e-2}, // 4: the reference kernels
+        {2, 2, 12, 20, DTYPE_F32, true, 1e-5},
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) check_attention(&cases[i]);
 }
