@@ -50,8 +50,8 @@ typedef struct dev_cache {
 typedef struct dev_attn_row {
     const uint32_t *pages; // host
     int64_t pos;           // this row's own position: its key/value goes here
-    int64_t first, last;   // attends to positions [first, last]: [0, pos] in plain causal attention,
-                           // first > 0 in a sliding window, last > pos where rows see what follows
+    int64_t first, last;   // attends to positions [first, last]: [0, pos] in causal attention,
+                           // first > 0 in a sliding window, last > pos where rows see ahead
 } dev_attn_row;
 
 // How scores become weights.
@@ -59,8 +59,8 @@ typedef struct dev_attn {
     int64_t n_head;          // query heads; head h uses key/value head h / (n_head / n_head_kv)
     float scale;             // of scores
     float cap;               // > 0: scores s become cap tanh(s / cap), after the scale
-    const dev_weight *sinks; // [n_head] F32: a score per head that takes its share of the softmax and
-                             // has no value (Xiao and others 2023); NULL: without
+    const dev_weight *sinks; // [n_head] F32: a score per head that takes its share of the softmax
+                             // and has no value (Xiao and others 2023); NULL: without
 } dev_attn;
 
 enum { DEV_MATMUL_MAX = 8 }; // weights of one matmul() call
