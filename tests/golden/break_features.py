@@ -5,9 +5,11 @@ usage: tests/golden/break_features.py [WORD]   (only features whose name contain
 
 The tree is copied to build/broken, one line is changed there, the golden program is built and must
 fail; then the line is put back. A feature whose golden still passes, or whose line is no longer in
-the code, is an error: the goldens or this list have a hole.
+the code, is an error: the goldens or this list have a hole. Lists of more families are in
+features_*.py beside this file: FEATURES = [(name, file, line as it is, line without), ...].
 """
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
@@ -38,9 +40,9 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("attention scale", FAMILY, "float plain_scale = (float)(1.0 / sqrt((double)c->d_k));",
      "float plain_scale = 1;"),
     ("grouped heads", CPU, "int64_t head = kv_head * j->group,", "int64_t head = kv_head,"),
-    ("causality", CPU, "i64_min(c->page_len - slot, r->pos - pos + 1)", "c->page_len - slot"),
+    ("causality", CPU, "i64_min(c->page_len - slot, r->last - pos + 1)", "c->page_len - slot"),
     ("keys before the last page", CPU, "for (int64_t pos = r->first;",
-     "for (int64_t pos = r->pos / c->page_len * c->page_len;"),
+     "for (int64_t pos = r->last / c->page_len * c->page_len;"),
     ("norm before attention", FAMILY, "HEARTH_TRY(norm_stream(r, &l->attn_norm, err));",
      "HEARTH_TRY(norm_stream(r, &(nn_norm){.weight = WEIGHT_NONE, .n = l->attn_norm.n}, err));"),
     ("norm before the feed-forward", FAMILY, "HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));",
@@ -113,6 +115,9 @@ FEATURES = [  # name, file, line as it is, line without the feature
      "HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));", ""),
     ("output matrix of its own", MODEL, "if (c->is_tied) return HEARTH_OK;", "return HEARTH_OK;"),
 ]
+
+for more in sorted(pathlib.Path(__file__).parent.glob("features_*.py")):
+    FEATURES += runpy.run_path(str(more))["FEATURES"]
 
 
 def run(*command):

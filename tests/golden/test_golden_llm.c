@@ -24,7 +24,6 @@
 #include "support/golden_model.h"
 #include "support/test_data.h"
 
-static golden_set set, type_set, arch_set;
 
 typedef struct logit_table { // rows x cols
     unsigned char *file;
@@ -201,57 +200,41 @@ static void check_case(const golden_case *c)
     free(t.file);
 }
 
-static void test_all_cases(void **state)
-{
-    (void)state;
-    assert_true(set.n >= 23);
-    // HEARTH_GOLDEN_CASE names one case, for looking closer.
-    const char *only = getenv("HEARTH_GOLDEN_CASE");
-    for (int i = 0; i < set.n; i++)
-        if (!only || !strcmp(only, set.cases[i].name)) check_case(&set.cases[i]);
-}
+// One file of cases by its generator each. How many there are guards against a list cut short.
+static const struct {
+    const char *file;
+    int n;
+} sets[] = {
+    {"golden/llm/cases.json", 23},      // gen_llm_goldens.py
+    {"golden/llm/type_cases.json", 23}, // gen_type_goldens.py: types multiplied as floats
+    {"golden/llm/arch_cases.json", 19}, // gen_arch_goldens.py: more than a plain layer
+};
 
-// A llama of each type that is multiplied as floats (gen_type_goldens.py).
-static void test_all_types(void **state)
-{
-    (void)state;
-    assert_int_equal(type_set.n, 23);
-    const char *only = getenv("HEARTH_GOLDEN_CASE");
-    for (int i = 0; i < type_set.n; i++)
-        if (!only || !strcmp(only, type_set.cases[i].name)) check_case(&type_set.cases[i]);
-}
-
-// The families that are more than a plain layer (gen_arch_goldens.py).
-static void test_all_families(void **state)
-{
-    (void)state;
-    assert_int_equal(arch_set.n, 19);
-    const char *only = getenv("HEARTH_GOLDEN_CASE");
-    for (int i = 0; i < arch_set.n; i++)
-        if (!only || !strcmp(only, arch_set.cases[i].name)) check_case(&arch_set.cases[i]);
-}
-
-static bool load_set(const char *name, golden_set *out)
+// HEARTH_GOLDEN_CASE names one case, for looking closer.
+static void check_set(const char *file, int n)
 {
     char path[512];
     hearth_err err = ERR_INIT;
-    test_source_path(name, path, sizeof path);
-    if (golden_load(path, out, &err) == HEARTH_OK) return true;
-    fprintf(stderr, "%s\n", err.msg);
-    return false;
+    const char *only = getenv("HEARTH_GOLDEN_CASE");
+    golden_set *set = calloc(1, sizeof *set);
+    assert_non_null(set);
+    test_source_path(file, path, sizeof path);
+    if (golden_load(path, set, &err)) fail_msg("%s", err.msg);
+    assert_int_equal(set->n, n);
+    for (int i = 0; i < set->n; i++)
+        if (!only || !strcmp(only, set->cases[i].name)) check_case(&set->cases[i]);
+    golden_release(set);
+    free(set);
+}
+
+static void test_all_sets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(sets); i++) check_set(sets[i].file, sets[i].n);
 }
 
 int main(void)
 {
-    if (!load_set("golden/llm/cases.json", &set)) return 1;
-    if (!load_set("golden/llm/type_cases.json", &type_set)) return 1;
-    if (!load_set("golden/llm/arch_cases.json", &arch_set)) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_cases),
-                                       cmocka_unit_test(test_all_types),
-                                       cmocka_unit_test(test_all_families)};
-    int failed = cmocka_run_group_tests_name("golden_llm", tests, NULL, NULL);
-    golden_release(&set);
-    golden_release(&type_set);
-    golden_release(&arch_set);
-    return failed;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_sets)};
+    return cmocka_run_group_tests_name("golden_llm", tests, NULL, NULL);
 }
