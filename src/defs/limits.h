@@ -14,6 +14,10 @@
 #define LIMIT_TENSOR_DIMS 4              // GGUF tensors; the graph engine has its own limit of 8
 #define LIMIT_TENSOR_DIM (INT64_C(1) << 40)
 
+// --- safetensors --------------------------------------------------------------------------------
+#define LIMIT_SAFETENSORS_HEADER 100000000 // bytes of JSON; the reference reader's own bound
+#define LIMIT_SAFETENSORS_DIMS 8         // convolutions of video have 5
+
 // --- graphs (ONNX) ------------------------------------------------------------------------------
 #define LIMIT_GRAPH_DIMS 8               // NumPy users rarely pass 6; kernels keep odometers of 8
 #define LIMIT_GRAPH_DEPTH 16             // If inside Loop inside If; published models nest 4 deep

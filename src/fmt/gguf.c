@@ -6,10 +6,8 @@
 // are left in each part, so the index is allocated once and in proportion to what was proven. The
 // second pass reads the records, places the data and looks for overlaps.
 //
-// Overlap is found by sorting the extents of a part by offset. Writers put tensors in order, then
-// the sort is one scan; a hostile order costs O(n log n) in place (heapsort: no recursion, no bad
-// input, unlike the C library's qsort). ggml wants offsets without gaps; we accept gaps, since
-// nothing depends on them.
+// Overlap is found by sorting the extents of a part by offset (extent.h). ggml wants offsets
+// without gaps; we accept gaps, since nothing depends on them.
 //
 // Rejected: keeping the keys of later parts (nothing uses them, and published parts hold only
 // split.* keys); trusting the order of offsets; tensors of size 0.
@@ -17,6 +15,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "fmt/extent.h"
 
 // What the first pass learns about a part.
 typedef struct part_layout {
@@ -185,34 +185,6 @@ bool gguf_split_name(const char *first_path, int part, int n_parts, buf *out)
 
 // --- second pass: tensors -----------------------------------------------------------------------
 
-typedef struct extent { uint64_t offset; size_t tensor; } extent; // offset in the data section
-
-// Restores the heap (largest offset at 0) below `root`.
-static void sift_down(extent *e, size_t root, size_t n)
-{
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && e[child + 1].offset > e[child].offset) child++;
-        if (e[root].offset >= e[child].offset) return;
-        extent t = e[root];
-        e[root] = e[child];
-        e[child] = t;
-    }
-}
-
-static void sort_extents(extent *e, size_t n)
-{
-    size_t sorted = 1;
-    while (sorted < n && e[sorted - 1].offset <= e[sorted].offset) sorted++;
-    if (sorted >= n) return;
-    for (size_t i = n / 2; i-- > 0;) sift_down(e, i, n);
-    for (size_t last = n - 1; last > 0; last--) {
-        extent t = e[0];
-        e[0] = e[last];
-        e[last] = t;
-        sift_down(e, 0, last);
-    }
-}
-
 // Sizes in a message that say the same when rounded are given in bytes.
 static hearth_status fail_place(const gguf_tensor *t, uint64_t at, size_t size, hearth_err *err)
 {
@@ -247,7 +219,7 @@ static hearth_status place_tensor(const part_layout *l, size_t data_start, uint6
 
 static hearth_status check_overlap(const gguf *g, extent *e, size_t n, hearth_err *err)
 {
-    sort_extents(e, n);
+    extent_sort(e, n);
     for (size_t i = 1; i < n; i++) {
         const gguf_tensor *a = &g->tensors[e[i - 1].tensor], *b = &g->tensors[e[i].tensor];
         ASSERT(e[i - 1].offset <= e[i].offset);
