@@ -31,6 +31,11 @@ bool str_parse_size(str s, uint64_t *out);
 // Edit distance (Levenshtein, bytes), cut off at `limit`; for "did you mean".
 size_t str_distance(str a, str b, size_t limit);
 
+// --- origins ------------------------------------------------------------------------------------
+// Who wrote a stretch of a text: runs cover it without gaps. What is a user's never becomes a
+// control token (tmpl/tmpl.h makes runs, tok/tok.h keeps to them).
+typedef struct str_run { size_t n; bool is_user; } str_run;
+
 // --- UTF-8 --------------------------------------------------------------------------------------
 // Decodes one code point at p (n >= 1 bytes). Returns the bytes used (1..4) and the code point;
 // an ill-formed sequence uses 1 byte and gives UTF8_BAD. Strict: no surrogates, no overlong forms.

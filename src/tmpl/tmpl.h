@@ -47,7 +47,7 @@ typedef struct tmpl_options {
 } tmpl_options;
 
 // Runs cover the text without gaps; neighbours differ.
-typedef struct tmpl_run { size_t n; bool is_user; } tmpl_run;
+typedef str_run tmpl_run;
 typedef struct tmpl_output {
     buf text;
     tmpl_run *runs; // [n_runs]

@@ -30,13 +30,13 @@ hearth_status special_build(tok *t, hearth_err *err)
     return HEARTH_OK;
 }
 
-int32_t special_match(const tok *t, str s, bool control_too, size_t *len)
+int32_t special_match(const tok *t, str s, size_t n_control, size_t *len)
 {
     int32_t best = TOK_NONE;
     uint32_t at = 0;
     for (size_t i = 0; i < s.n && (at = trie_step(&t->trie, at, (uint8_t)s.p[i])) != 0; i++) {
         int32_t id = t->trie.node[at].id;
-        if (id != TOK_NONE && (control_too || attr_of(t, id) == TOK_USER_DEFINED)) {
+        if (id != TOK_NONE && (i < n_control || attr_of(t, id) == TOK_USER_DEFINED)) {
             best = id;
             *len = i + 1;
         }

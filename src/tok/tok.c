@@ -122,13 +122,37 @@ hearth_status ids_push_byte(const tok *t, uint8_t byte, size_t run_start, tok_id
 
 // --- encoding -----------------------------------------------------------------------------------
 
-// The first special token of `s` at or after `from`; TOK_NONE when there is none.
-static int32_t find_special(const tok *t, str s, size_t from, bool control_too, size_t *at,
-                            size_t *len)
+// The text with a cursor in its runs. Positions are asked for in rising order.
+typedef struct marked {
+    str text;
+    const str_run *runs;
+    size_t n_runs, run_end; // runs[0] ends at run_end; those behind it are to come
+    bool parses;            // control tokens at all
+} marked;
+
+// How many bytes from `at` on may be a control token: those up to the next user's.
+static size_t count_control(marked *m, size_t at)
 {
+    if (!m->parses) return 0;
+    while (m->run_end <= at && m->n_runs > 1) {
+        m->runs++;
+        m->n_runs--;
+        m->run_end += m->runs->n;
+    }
+    if (m->runs->is_user) return 0;
+    size_t end = m->run_end;
+    for (size_t i = 1; i < m->n_runs && !m->runs[i].is_user && end - at < LIMIT_SPECIAL_BYTES; i++)
+        end += m->runs[i].n;
+    return end - at;
+}
+
+// The first special token of the text at or after `from`; TOK_NONE when there is none.
+static int32_t find_special(const tok *t, marked *m, size_t from, size_t *at, size_t *len)
+{
+    str s = m->text;
     for (size_t i = from; i < s.n; i++) {
         if (!t->trie.first[(uint8_t)s.p[i]]) continue;
-        int32_t id = special_match(t, (str){s.p + i, s.n - i}, control_too, len);
+        int32_t id = special_match(t, (str){s.p + i, s.n - i}, count_control(m, i), len);
         if (id == TOK_NONE) continue;
         *at = i;
         return id;
@@ -149,13 +173,13 @@ static str strip_text(const tok *t, str s, size_t from, size_t to, int32_t befor
     return (str){s.p + from, to - from};
 }
 
-static hearth_status encode_text(const tok *t, str text, bool control_too, tok_ids *out,
-                                 hearth_err *err)
+static hearth_status encode_text(const tok *t, marked *m, tok_ids *out, hearth_err *err)
 {
+    str text = m->text;
     int32_t before = TOK_NONE; // the special token in front
     for (size_t from = 0; from < text.n;) {
         size_t at = text.n, len = 0;
-        int32_t id = find_special(t, text, from, control_too, &at, &len);
+        int32_t id = find_special(t, m, from, &at, &len);
         str plain = strip_text(t, text, from, at, before, id);
         if (plain.n) HEARTH_TRY(t->kind->encode(t, plain, out, err));
         if (id != TOK_NONE) HEARTH_TRY(ids_push(out, id, err));
@@ -165,26 +189,36 @@ static hearth_status encode_text(const tok *t, str text, bool control_too, tok_i
     return HEARTH_OK;
 }
 
-static hearth_status encode_all(const tok *t, str text, tok_options o, tok_ids *out,
+static hearth_status encode_all(const tok *t, marked *m, bool add_special, tok_ids *out,
                                 hearth_err *err)
 {
     const tok_special *s = &t->special;
-    if (o.add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(ids_push(out, s->bos, err));
-    HEARTH_TRY(encode_text(t, text, o.parse_special, out, err));
+    if (add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(ids_push(out, s->bos, err));
+    HEARTH_TRY(encode_text(t, m, out, err));
     int32_t end = t->add_sep ? s->sep : s->add_eos ? s->eos : TOK_NONE;
-    return o.add_special && end != TOK_NONE ? ids_push(out, end, err) : HEARTH_OK;
+    return add_special && end != TOK_NONE ? ids_push(out, end, err) : HEARTH_OK;
 }
 
-hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err)
+hearth_status tok_encode_marked(const tok *t, str text, const str_run *runs, size_t n_runs,
+                                tok_options o, tok_ids *out, hearth_err *err)
 {
     if (text.n > LIMIT_PROMPT_BYTES) {
         return err_fail(err, HEARTH_E_LIMIT, "a text of %zu bytes is too long, at most %zu", text.n,
                         (size_t)LIMIT_PROMPT_BYTES);
     }
-    size_t before = out->n;
-    hearth_status status = encode_all(t, text, o, out, err);
-    if (status != HEARTH_OK) out->n = before;
+    size_t n_before = out->n, n_covered = 0;
+    for (size_t i = 0; i < n_runs; i++) n_covered += runs[i].n;
+    ASSERT(n_covered == text.n);
+    marked m = {.text = text, .runs = runs, .n_runs = n_runs, .parses = o.parse_special};
+    if (n_runs > 0) m.run_end = runs[0].n;
+    hearth_status status = encode_all(t, &m, o.add_special, out, err);
+    if (status != HEARTH_OK) out->n = n_before;
     return status;
+}
+
+hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err)
+{
+    return tok_encode_marked(t, text, &(str_run){.n = text.n}, 1, o, out, err);
 }
 
 // --- decoding -----------------------------------------------------------------------------------

@@ -44,6 +44,11 @@ void tok_ids_release(tok_ids *ids);
 // and end tokens are put if the file asks for them; WordPiece ends with sep.
 typedef struct tok_options { bool add_special, parse_special; } tok_options;
 hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, hearth_err *err);
+// The same for a text of which some is a user's. The runs cover it. Control tokens are found (if
+// o.parse_special) only where the template wrote every byte of them; all else is as if the text had
+// one author: user-defined tokens are matched and ordinary ones merge across the borders of runs.
+hearth_status tok_encode_marked(const tok *t, str text, const str_run *runs, size_t n_runs,
+                                tok_options o, tok_ids *out, hearth_err *err);
 
 // Appends the bytes of one token, byte tokens included; control tokens give nothing unless
 // `special`. The first token of a SentencePiece text drops its leading space: `first`.

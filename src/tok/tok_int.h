@@ -78,8 +78,9 @@ void ends_mark(tok *t);
 // --- special.c ----------------------------------------------------------------------------------
 bool special_is(const tok *t, int32_t id); // is it found in text before anything else?
 hearth_status special_build(tok *t, hearth_err *err);
-// The longest special token at the start of s, and its length; TOK_NONE when there is none.
-int32_t special_match(const tok *t, str s, bool control_too, size_t *len);
+// The longest special token at the start of s, and its length; TOK_NONE when there is none. Control
+// tokens are looked for in the first n_control bytes only.
+int32_t special_match(const tok *t, str s, size_t n_control, size_t *len);
 
 // --- strip.c ------------------------------------------------------------------------------------
 void strip_mark(tok *t, const gguf *g);

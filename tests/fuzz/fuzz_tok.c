@@ -42,6 +42,24 @@ static void close_model(model *m)
     buf_release(&m->bytes);
 }
 
+// A text of one author in many runs is the text in one.
+static void try_marked(const tok *t, str text, tok_options o, const tok_ids *expected)
+{
+    str_run runs[64] = {{0}};
+    size_t at = 0, n = 0;
+    tok_ids ids = {0};
+    for (; n < 63 && at < text.n; n++) {
+        runs[n] = (str_run){size_min(1 + ((uint8_t)text.p[at] & 7), text.n - at), !o.parse_special};
+        at += runs[n].n;
+    }
+    runs[n++] = (str_run){text.n - at, !o.parse_special};
+    o.parse_special = true;
+    hearth_status status = tok_encode_marked(t, text, runs, n, o, &ids, NULL);
+    require(ids.n == expected->n && (status == HEARTH_OK || ids.n == 0));
+    for (size_t i = 0; i < ids.n; i++) require(ids.id[i] == expected->id[i]);
+    tok_ids_release(&ids);
+}
+
 // Encodes and decodes; with `exact` the text must come back.
 static void try_text(const tok *t, str text, tok_options o, bool exact)
 {
@@ -53,6 +71,7 @@ static void try_text(const tok *t, str text, tok_options o, bool exact)
     tok_stream_init(&s);
     hearth_status status = tok_encode(t, text, o, &ids, &err);
     require(status == HEARTH_OK || (!exact && ids.n == 0 && err.msg[0]));
+    try_marked(t, text, o, &ids);
     for (size_t i = 0; i < ids.n; i++) {
         require(ids.id[i] >= 0 && ids.id[i] < tok_count(t));
         require(tok_stream_put(t, &s, ids.id[i], o.parse_special, &back) == HEARTH_OK);
