@@ -117,6 +117,7 @@ static const dev_ops cpu_ops = {
     .silu_mul = cpu_silu_mul,
     .gelu_mul = cpu_gelu_mul,
     .gelu = cpu_gelu,
+    .swiglu_clamped = cpu_swiglu_clamped,
     .scale = cpu_scale,
     .soft_cap = cpu_soft_cap,
     .mix = cpu_mix,

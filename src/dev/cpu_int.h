@@ -58,6 +58,8 @@ void cpu_add(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
 void cpu_add_bias(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
 void cpu_silu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
 void cpu_gelu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+void cpu_swiglu_clamped(dev *d, dev_view gate, dev_view up, float limit, int64_t n_rows, int64_t n,
+                        dev_view y);
 void cpu_scale(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y);
 void cpu_soft_cap(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y);
 void cpu_mix(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,

@@ -64,6 +64,18 @@ static inline float gelu_f32(float x)
     return x * ((x < 0 ? e : 1.0f) / (1.0f + e));
 }
 
+// (u + 1) g sigmoid(1.702 g), g and u held below the limit, u above its negative too.
+#define SWIGLU_SLOPE 1.702f
+
+static inline float swiglu_clamped_f32(float gate, float up, float limit)
+{
+    float x = gate > limit ? limit : gate; // a NaN passes through
+    float y = up > limit ? limit : up < -limit ? -limit : up;
+    float u = x * SWIGLU_SLOPE;
+    float e = exp_f32(x < 0 ? u : -u);
+    return x * ((x < 0 ? e : 1.0f) / (1.0f + e)) * (y + 1.0f);
+}
+
 // cap * tanh(x / cap) with tanh |y| = (1 - exp(-2|y|)) / (1 + exp(-2|y|)).
 static inline float soft_cap_f32(float x, float cap)
 {

@@ -87,6 +87,10 @@ typedef struct kern {
     void (*gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
     // y = gelu(x), the same without up.
     void (*gelu)(const float *x, float *y, int64_t n);
+    // y = (u + 1) * g / (1 + exp(-1.702 g)) with g = min(gate, limit), u = up held in [-limit,
+    // limit], limit > 0: the experts of gpt-oss. In place on either is legal. bounded: as silu_mul,
+    // and 2^-24 * 1.702 |g| relative more.
+    void (*swiglu_clamped)(const float *gate, const float *up, float limit, float *y, int64_t n);
     // y = cap * tanh(x / cap), cap > 0. In place is legal. bounded: 2^-21 cap.
     void (*soft_cap)(const float *x, float cap, float *y, int64_t n);
     // y = a + b. In place is legal. exact (one rounding).

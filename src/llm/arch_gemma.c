@@ -17,7 +17,6 @@
 #include "llm/family.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static hearth_status configure_gemma(const gguf *g, llm_config *c, hearth_err *err)
 {
@@ -37,27 +36,6 @@ static hearth_status read_scale(const gguf *g, llm_config *c, int64_t layers_27b
     return llm_read_number(g, c, "attention.scale", 1e-6, 1e6, &usual, &c->attn_scale, err);
 }
 
-// "attention.sliding_window_pattern", where a file has it, is a period or a list of booleans, true
-// for local layers; anything but the family's own pattern is refused.
-static hearth_status check_pattern(const gguf *g, const llm_config *c, hearth_err *err)
-{
-    char key[96];
-    snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", c->arch);
-    const gguf_kv *kv = gguf_find(g, key);
-    if (!kv) return HEARTH_OK;
-    int64_t item = 0;
-    bool ok = kv->type != GGUF_ARRAY && gguf_item_i64(kv, 0, &item) && item == c->local_period;
-    if (kv->type == GGUF_ARRAY && kv->n == (uint64_t)c->n_layer) {
-        ok = true;
-        for (int64_t i = 0; i < c->n_layer; i++)
-            ok = ok && gguf_item_i64(kv, (uint64_t)i, &item) &&
-                 (item != 0) == ((i + 1) % c->local_period != 0);
-    }
-    if (ok) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_UNSUPPORTED, "key '%s': not every %lldth layer global", key,
-                    (long long)c->local_period);
-}
-
 static hearth_status configure_gemma2(const gguf *g, llm_config *c, hearth_err *err)
 {
     const float attn_cap = 50, logit_cap = 30;
@@ -70,7 +48,7 @@ static hearth_status configure_gemma2(const gguf *g, llm_config *c, hearth_err *
     c->local_period = 2;
     HEARTH_TRY(llm_read_size(g, c, "attention.sliding_window", LIMIT_CONTEXT, 4096, &c->window,
                              err));
-    return check_pattern(g, c, err);
+    return llm_check_pattern(g, c, err);
 }
 
 static hearth_status configure_gemma3(const gguf *g, llm_config *c, hearth_err *err)
@@ -83,7 +61,7 @@ static hearth_status configure_gemma3(const gguf *g, llm_config *c, hearth_err *
     c->has_qk_norm = true;
     c->local_period = 6;
     HEARTH_TRY(llm_read_size(g, c, "attention.sliding_window", LIMIT_CONTEXT, 0, &c->window, err));
-    return check_pattern(g, c, err);
+    return llm_check_pattern(g, c, err);
 }
 
 static void bind_gemma_layer(llm_binder *b, llm_layer *out)

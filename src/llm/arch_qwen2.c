@@ -20,11 +20,8 @@ static hearth_status configure_qwen2(const gguf *g, llm_config *c, hearth_err *e
 
 static void bind_qwen2_layer(llm_binder *b, llm_layer *out)
 {
-    const llm_config *c = b->c;
     llm_bind_plain_layer(b, out);
-    out->attn.q_bias = llm_bind(b, "attn_q.bias", c->n_head * c->d_k, 1);
-    out->attn.k_bias = llm_bind(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
-    out->attn.v_bias = llm_bind(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
+    llm_bind_qkv_bias(b, out);
 }
 
 const llm_family llm_family_qwen2 = {

@@ -20,9 +20,7 @@ static void bind_qwen2moe_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
     llm_bind_plain_attention(b, out);
-    out->attn.q_bias = llm_bind(b, "attn_q.bias", c->n_head * c->d_k, 1);
-    out->attn.k_bias = llm_bind(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
-    out->attn.v_bias = llm_bind(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
+    llm_bind_qkv_bias(b, out);
     llm_bind_experts(b, false, out);
     out->moe.shared_gate = llm_bind(b, "ffn_gate_inp_shexp.weight", c->n_embd, 1);
     out->moe.shared = (nn_ffn){

@@ -23,9 +23,7 @@ static void bind_starcoder2_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
     llm_bind_plain_attention(b, out);
-    out->attn.q_bias = llm_bind(b, "attn_q.bias", c->n_head * c->d_k, 1);
-    out->attn.k_bias = llm_bind(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
-    out->attn.v_bias = llm_bind(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
+    llm_bind_qkv_bias(b, out);
     out->attn.o_bias = llm_bind(b, "attn_output.bias", c->n_embd, 1);
     out->ffn = (nn_ffn){
         .gate = WEIGHT_NONE,

@@ -9,8 +9,9 @@
 //   rope.dimension_count         key_length
 //   rope.freq_base               10000
 //   rope.scaling.type            none; "linear" divides positions by rope.scaling.factor, which old
-//                                files call rope.scale_linear; others (yarn) are refused;
-//                                "longrope" is phi3's, whose tensors say the same
+//                                files call rope.scale_linear; "yarn" divides slow pairs only;
+//                                "longrope" is phi3's, whose tensors say the same; others are
+//                                refused
 //
 // The vocabulary's size is the number of rows of the embedding; the token list must agree with it.
 #include <math.h>
@@ -77,6 +78,25 @@ hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name
     return read_size(&r, name, max, fallback, out);
 }
 
+hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *err)
+{
+    char key[96];
+    snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", c->arch);
+    const gguf_kv *kv = gguf_find(g, key);
+    if (!kv) return HEARTH_OK;
+    int64_t item = 0;
+    bool ok = kv->type != GGUF_ARRAY && gguf_item_i64(kv, 0, &item) && item == c->local_period;
+    if (kv->type == GGUF_ARRAY && kv->n == (uint64_t)c->n_layer) {
+        ok = true;
+        for (int64_t i = 0; i < c->n_layer; i++)
+            ok = ok && gguf_item_i64(kv, (uint64_t)i, &item) &&
+                 (item != 0) == ((i + 1) % c->local_period != 0);
+    }
+    if (ok) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_UNSUPPORTED, "key '%s': not every %lldth layer global", key,
+                    (long long)c->local_period);
+}
+
 static hearth_status read_shape(config_reader *r, llm_config *c)
 {
     HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
@@ -119,6 +139,39 @@ static hearth_status check_shape(const llm_config *c, hearth_err *err)
     return HEARTH_OK;
 }
 
+// 0.1 m ln(factor) + 1, by which YaRN sharpens attention.
+static double sharpen(double factor, double m)
+{
+    return factor > 1 ? 0.1 * m * log(factor) + 1 : 1;
+}
+
+// Cosine and sine are multiplied by a number that the file has, or by sharpen(factor, 1), divided
+// by sharpen(factor, yarn_log_multiplier) where that is not 0.
+static hearth_status read_yarn(config_reader *r, llm_config *c)
+{
+    const float fast = 32, slow = 1, one = 1, zero = 0;
+    float all = 0, more = 1;
+    int64_t trained = c->n_ctx_train;
+    c->has_yarn = true;
+    HEARTH_TRY(read_number(r, "rope.scaling.factor", 1e-6, 1e6, NULL, &c->rope_linear));
+    HEARTH_TRY(read_size(r, "rope.scaling.original_context_length", LIMIT_CONTEXT, trained,
+                         &c->n_ctx_short));
+    HEARTH_TRY(read_number(r, "rope.scaling.yarn_beta_fast", 1e-3, 1e6, &fast, &c->yarn_fast));
+    HEARTH_TRY(read_number(r, "rope.scaling.yarn_beta_slow", 1e-3, 1e6, &slow, &c->yarn_slow));
+    HEARTH_TRY(read_number(r, "rope.scaling.yarn_ext_factor", 0, 1, &one, &c->yarn_mix));
+    HEARTH_TRY(read_number(r, "rope.scaling.yarn_log_multiplier", 0, 100, &zero, &all));
+    HEARTH_TRY(read_number(r, "rope.scaling.attn_factor", 1e-6, 1e6, &one, &more));
+    double factor = (double)c->rope_linear;
+    float usual = (float)(sharpen(factor, 1) / (all > 0 ? sharpen(factor, (double)all) : 1));
+    HEARTH_TRY(read_number(r, "rope.scaling.yarn_attn_factor", 1e-6, 1e6, &usual, &c->rope_attn));
+    c->rope_attn *= more;
+    if (c->rope_base > 1 && c->yarn_slow <= c->yarn_fast) return HEARTH_OK;
+    return err_fail(r->err, HEARTH_E_FORMAT,
+                    "yarn with base %g, beta_fast %g and beta_slow %g: expected a base above 1 and "
+                    "fast not below slow", (double)c->rope_base, (double)c->yarn_fast,
+                    (double)c->yarn_slow);
+}
+
 static hearth_status read_rope_scaling(config_reader *r, llm_config *c)
 {
     const float one = 1;
@@ -132,10 +185,11 @@ static hearth_status read_rope_scaling(config_reader *r, llm_config *c)
         c->rope_linear = 1;
         return HEARTH_OK;
     }
+    if (str_eq_z(type, "yarn")) return read_yarn(r, c);
     if (!str_eq_z(type, "linear"))
         return err_fail(r->err, HEARTH_E_UNSUPPORTED,
-                        "key '%s': rope scaling '%.*s' is not supported yet, only none and linear",
-                        r->key, STR_ARG(type));
+                        "key '%s': rope scaling '%.*s' is not supported, only none, linear and "
+                        "yarn", r->key, STR_ARG(type));
     const float old = c->rope_linear;
     return read_number(r, "rope.scaling.factor", 1e-6, 1e6, &old, &c->rope_linear);
 }

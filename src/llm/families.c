@@ -10,6 +10,7 @@ static const llm_family *const families[] = {
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
+    &llm_family_gpt_oss,
     &llm_family_granite,
     &llm_family_llama,
     &llm_family_olmo2,
@@ -68,6 +69,17 @@ weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
 {
     return bind_named(b, name, n_in, n_out, true);
+}
+
+weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int64_t first,
+                          int64_t n)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_values(b->w, full, n_total, first, n, &id, b->err);
+    return id;
 }
 
 // With a window, is this layer one of those that see no further?
@@ -147,6 +159,34 @@ void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
         .n_ff = c->n_ff_expert,
         .normalize = normalize,
     };
+}
+
+static weight_id bind_expert_vectors(llm_binder *b, const char *name, int64_t n)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_vectors(b->w, full, n, b->c->n_expert, &id, b->err);
+    return id;
+}
+
+void llm_bind_expert_biases(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->moe.has_bias = true;
+    out->moe.router_bias = llm_bind(b, "ffn_gate_inp.bias", c->n_expert, 1);
+    out->moe.gate_bias = bind_expert_vectors(b, "ffn_gate_exps.bias", c->n_ff_expert);
+    out->moe.up_bias = bind_expert_vectors(b, "ffn_up_exps.bias", c->n_ff_expert);
+    out->moe.down_bias = bind_expert_vectors(b, "ffn_down_exps.bias", c->n_embd);
+}
+
+void llm_bind_qkv_bias(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->attn.q_bias = llm_bind(b, "attn_q.bias", c->n_head * c->d_k, 1);
+    out->attn.k_bias = llm_bind(b, "attn_k.bias", c->n_head_kv * c->d_k, 1);
+    out->attn.v_bias = llm_bind(b, "attn_v.bias", c->n_head_kv * c->d_v, 1);
 }
 
 void llm_bind_feed_forward(llm_binder *b, llm_layer *out)

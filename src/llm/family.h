@@ -37,6 +37,8 @@ weight_id llm_bind(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
 weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
                         int64_t first, int64_t n_out);
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
+weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int64_t first,
+                          int64_t n);
 
 typedef struct llm_family {
     const char *arch; // general.architecture
@@ -56,12 +58,17 @@ extern const llm_family llm_family_command_r, llm_family_gemma, llm_family_gemma
     llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3,
     llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
     llm_family_starcoder2;
+extern const llm_family llm_family_gpt_oss;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
                               double max, const float *fallback, float *out, hearth_err *err);
 hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name, int64_t max,
                             int64_t fallback, int64_t *out, hearth_err *err);
+
+// "attention.sliding_window_pattern", where a file has it, is a period or a list of booleans, true
+// for local layers; anything but local_period's own pattern is refused.
+hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *err);
 
 // HEARTH_E_UNSUPPORTED that lists what is there.
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err);
@@ -75,6 +82,8 @@ void llm_bind_feed_forward(llm_binder *b, llm_layer *out);
 // Shapes, scales and rotation of attention, no tensors; no norm of outputs.
 void llm_set_attention(const llm_binder *b, llm_layer *out);
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
+void llm_bind_expert_biases(llm_binder *b, llm_layer *out); // of the router and all experts
+void llm_bind_qkv_bias(llm_binder *b, llm_layer *out);      // q, k and v
 //   x += attn_post(attention(attn_norm(x)));  x += ffn_post(feed_forward(ffn_norm(x)))
 // each norm only where the layer has it.
 hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,

@@ -42,6 +42,13 @@ typedef struct llm_config {
     int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global,
                           // none when it is 0
     float rope_base_local;// 0; local layers turn by this base, without scaling
+    // YaRN: pairs that make yarn_fast turns or more in n_ctx_short positions, the context that the
+    // network was first trained for, keep their frequency, those with yarn_slow or fewer have it
+    // divided by rope_linear, those between have a mixture. Cosine and sine times rope_attn.
+    bool has_yarn;
+    bool yarn_exact;      // the two ends need not be whole pairs
+    float yarn_fast, yarn_slow;
+    float yarn_mix;       // 1; how much of that is done, 0: all pairs divided
     // Long rope (phi3): pairs are divided by one list in contexts of up to n_ctx_short positions
     // and by another in longer ones; cosine and sine are multiplied by rope_attn.
     bool has_long_rope;

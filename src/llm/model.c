@@ -59,11 +59,36 @@ static hearth_status read_divisors(llm_model *m, const char *name, float *freq, 
     return s;
 }
 
+// The pair, not a whole number, that makes so many turns in the original context: with
+// f = base^(-2 i / n_rot), n f = 2 pi turns at i = n_rot ln(n / (2 pi turns)) / (2 ln base).
+static double find_pair(const llm_config *c, double turns)
+{
+    const double tau = 6.283185307179586;
+    return (double)c->n_rot * log((double)c->n_ctx_short / (tau * turns)) /
+           (2 * log((double)c->rope_base));
+}
+
+// How much of its own frequency YaRN (Peng and others 2023) leaves to pair i: from 1 at the last
+// fast pair to 0 at the first slow one.
+static double keep_frequency(const llm_config *c, int64_t i)
+{
+    if (!c->has_yarn) return 0;
+    double fast = find_pair(c, (double)c->yarn_fast), slow = find_pair(c, (double)c->yarn_slow);
+    if (!c->yarn_exact) {
+        fast = floor(fast);
+        slow = ceil(slow);
+    }
+    fast = fmax(fast, 0);
+    slow = fmin(slow, (double)c->n_rot - 1);
+    double left = 1 - ((double)i - fast) / fmax(slow - fast, 0.001);
+    return (double)c->yarn_mix * fmin(fmax(left, 0), 1);
+}
+
 static dev_rope divide_frequencies(const llm_config *c, double base, double linear, float *freq)
 {
     for (int64_t i = 0; i < c->n_rot / 2; i++) {
-        double f = pow(base, -2.0 * (double)i / (double)c->n_rot);
-        freq[i] = (float)(f / linear / (double)freq[i]);
+        double f = pow(base, -2.0 * (double)i / (double)c->n_rot), keep = keep_frequency(c, i);
+        freq[i] = (float)((f / linear * (1 - keep) + f * keep) / (double)freq[i]);
     }
     return (dev_rope){freq, c->n_rot, c->rope_attn, c->rope_neox};
 }
@@ -156,9 +181,10 @@ static uint64_t hash_config(const llm_model *m)
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
                              m->n_layer, c->n_expert, c->n_expert_used, c->window,
                              c->local_period, c->n_ctx_short, c->is_parallel,
-                             c->has_layer_norm};
+                             c->has_layer_norm, c->has_yarn, c->yarn_exact};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
-                          c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn};
+                          c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn,
+                          c->yarn_fast, c->yarn_slow, c->yarn_mix};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));
 }

@@ -3,7 +3,7 @@
 //   h -> q, k, v          one pass over the packed input
 //   q, k, v += bias       where the family has it
 //   q, k = norm           per head or over all, where the family has it, before the rotation
-//   q, k = rope
+//   q, k = rope           but in layers without positions
 //   k, v -> cache
 //   att = softmax(scale q K) V, with a sink per head where the family has it
 //   h = o att             plus a bias where the family has it
@@ -46,8 +46,10 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
     HEARTH_TRY(nn_add_bias(r, a->v_bias, r->v, err));
     HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));
     HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));
-    ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
-    ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
+    if (a->rope) {
+        ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
+        ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
+    }
     ops->cache_write(r->d, cache, rows, r->n_rows, r->k, r->v);
     HEARTH_TRY(attend(r, a, cache, rows, err));
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));

@@ -55,7 +55,7 @@ typedef struct nn_attn {
     float scale, norm_eps;
     float cap;                           // of scores, soft; 0: without
     weight_id sinks;                     // [n_head]; WEIGHT_NONE: without
-    const dev_rope *rope;
+    const dev_rope *rope;                // NULL: not rotated
     bool is_local;                       // attends within the window of run.local_rows
 } nn_attn;
 
@@ -74,6 +74,10 @@ typedef struct nn_moe {
     weight_id shared_gate;     // [n_embd]; its sigmoid weighs the shared expert. WEIGHT_NONE: 1
     int64_t n_embd, n_expert, n_used, n_ff; // n_expert 0: the layer has no mixture
     bool normalize;            // weights of the chosen experts sum to 1
+    bool has_bias;             // the router and all experts have one each:
+    weight_id router_bias, gate_bias, up_bias, down_bias; // n_expert slices but the router's
+    float clamp;               // > 0: (up + 1) gate sigmoid(1.702 gate), both held below this,
+                               // instead of silu(gate) up
 } nn_moe;
 
 // y = norm of n_rows rows of x.

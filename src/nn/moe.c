@@ -1,10 +1,12 @@
 // Mixture of experts: each row goes through a few of many feed-forward blocks (Shazeer and others
 // 2017).
 //
-//   logits = router h                       per row; read by the host, which chooses
+//   logits = router h  [+ bias]             per row; read by the host, which chooses
 //   the n_used largest, ties to the lower index, by falling logit: ranks 0, 1 ...
 //   weight = softmax over all logits, divided by the sum of the chosen ones where the family does
 //   h = sum over ranks of weight * expert(h)  [+ sigmoid(shared_gate h) * shared(h), last]
+//
+// An expert is down(silu(gate h) * up h), or with biases and the clamped product of gpt-oss.
 //
 // Rows are sorted by expert, so that an expert's matrices are read once however many rows chose it:
 //
@@ -30,6 +32,7 @@ static hearth_status read_router(const nn_run *r, const nn_moe *m, hearth_err *e
     const dev_view to[] = {r->route, dev_at(r->route, bytes)};
     int n = m->shared_gate == WEIGHT_NONE ? 1 : 2;
     HEARTH_TRY(nn_linear(r, n, id, r->h, r->n_rows, to, err));
+    if (m->has_bias) HEARTH_TRY(nn_add_bias(r, m->router_bias, r->route, err));
     if (n == 2) bytes += (size_t)r->n_rows * sizeof(float);
     return r->d->ops->read(r->d, r->route, r->choice.logits, bytes, err);
 }
@@ -125,22 +128,51 @@ static hearth_status multiply_slots(const nn_run *r, int64_t e, int n, const wei
     return s;
 }
 
+// y += expert e's vector of the weight, for the slots of the expert.
+static hearth_status add_slots_bias(const nn_run *r, int64_t e, weight_id id, dev_view y,
+                                    hearth_err *err)
+{
+    int64_t first = r->choice.first[e], n_rows = r->choice.first[e + 1] - first;
+    dev_weight bias;
+    HEARTH_TRY(weights_acquire_expert(r->w, id, e, &bias, err));
+    dev_view at = dev_at(y, (size_t)(first * bias.n_in) * sizeof(float));
+    r->d->ops->add_bias(r->d, at, &bias, n_rows, bias.n_in);
+    weights_release(r->w, id);
+    return HEARTH_OK;
+}
+
+static hearth_status enter_expert(const nn_run *r, const nn_moe *m, int64_t e, hearth_err *err)
+{
+    const weight_id in[] = {m->gate, m->up};
+    const dev_view to[] = {r->gate, r->up};
+    HEARTH_TRY(multiply_slots(r, e, 2, in, r->experts, m->n_embd, to, m->n_ff, err));
+    if (!m->has_bias) return HEARTH_OK;
+    HEARTH_TRY(add_slots_bias(r, e, m->gate_bias, r->gate, err));
+    return add_slots_bias(r, e, m->up_bias, r->up, err);
+}
+
+static hearth_status leave_expert(const nn_run *r, const nn_moe *m, int64_t e, hearth_err *err)
+{
+    HEARTH_TRY(multiply_slots(r, e, 1, &m->down, r->gate, m->n_ff, &r->experts, m->n_embd, err));
+    return m->has_bias ? add_slots_bias(r, e, m->down_bias, r->experts, err) : HEARTH_OK;
+}
+
 static hearth_status run_experts(const nn_run *r, const nn_moe *m, hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
     const nn_choice *c = &r->choice;
     int64_t n_slots = r->n_rows * m->n_used;
-    const weight_id in[] = {m->gate, m->up};
-    const dev_view to[] = {r->gate, r->up};
     ops->select(r->d, r->h, c->rows, n_slots, m->n_embd, r->experts);
     for (int64_t e = 0; e < m->n_expert; e++)
         if (c->first[e + 1] > c->first[e])
-            HEARTH_TRY(multiply_slots(r, e, 2, in, r->experts, m->n_embd, to, m->n_ff, err));
-    ops->silu_mul(r->d, r->gate, r->up, n_slots, m->n_ff, r->gate);
+            HEARTH_TRY(enter_expert(r, m, e, err));
+    if (m->clamp > 0)
+        ops->swiglu_clamped(r->d, r->gate, r->up, m->clamp, n_slots, m->n_ff, r->gate);
+    else
+        ops->silu_mul(r->d, r->gate, r->up, n_slots, m->n_ff, r->gate);
     for (int64_t e = 0; e < m->n_expert; e++)
         if (c->first[e + 1] > c->first[e])
-            HEARTH_TRY(multiply_slots(r, e, 1, &m->down, r->gate, m->n_ff, &r->experts, m->n_embd,
-                                      err));
+            HEARTH_TRY(leave_expert(r, m, e, err));
     return HEARTH_OK;
 }
 

@@ -58,18 +58,29 @@ void weights_close(weights *w)
     mem_free(w);
 }
 
+// What of a tensor becomes a weight: rows [first, first + n_out) of n_total, or all n_slices
+// matrices [n_in, n_out]; of a vector of n_total values the n_in from `first` on; or n_slices
+// vectors.
+typedef struct tensor_part {
+    int64_t n_in, n_total, n_slices, first, n_out;
+    bool is_vector;
+} tensor_part;
+
 static hearth_status check_tensor(const weights *w, const char *name, const gguf_tensor *t,
-                                  int64_t n_in, int64_t n_out, int64_t n_slices,
-                                  hearth_err *err)
+                                  const tensor_part *p, hearth_err *err)
 {
     const int64_t *dim = t->dim;
-    if (dim[0] != n_in || dim[1] != n_out || dim[2] != n_slices || dim[3] != 1)
+    bool is_parted = p->is_vector && p->n_slices == 1;
+    const int64_t want[3] = {is_parted ? p->n_total : p->n_in,
+                             p->is_vector ? p->n_slices : p->n_total,
+                             p->is_vector ? 1 : p->n_slices};
+    if (dim[0] != want[0] || dim[1] != want[1] || dim[2] != want[2] || dim[3] != 1)
         return err_fail(err, HEARTH_E_FORMAT,
                         "tensor '%s': shape is [%lld, %lld, %lld, %lld], expected [%lld, %lld] "
                         "%lld times",
                         name, (long long)dim[0], (long long)dim[1], (long long)dim[2],
-                        (long long)dim[3], (long long)n_in, (long long)n_out,
-                        (long long)n_slices);
+                        (long long)dim[3], (long long)want[0], (long long)want[1],
+                        (long long)want[2]);
     if (!w->d->ops->can_matmul(w->d, t->type))
         return err_fail(err, HEARTH_E_UNSUPPORTED,
                         "tensor '%s': weights of type %s cannot be multiplied", name,
@@ -77,15 +88,18 @@ static hearth_status check_tensor(const weights *w, const char *name, const gguf
     return HEARTH_OK;
 }
 
-// Replaces the wrapped vector by its values as float32.
-static hearth_status convert_vector(weights *w, weight_entry *e, hearth_err *err)
+// Replaces the wrapped vectors by their values as float32.
+static hearth_status convert_vectors(weights *w, weight_entry *e, hearth_err *err)
 {
     const dev_ops *ops = w->d->ops;
-    size_t bytes = (size_t)e->w.n_in * sizeof(float);
+    size_t row_bytes = (size_t)e->w.n_in * sizeof(float);
+    size_t bytes = row_bytes * (size_t)e->n_slices; // at most 32 times the file's
+    dev_weight table = e->w;
     dev_buf *converted;
+    table.n_out = e->n_slices;
     HEARTH_TRY(ops->alloc(w->d, MEM_MODEL, bytes, &converted, err));
-    const int32_t first_row = 0;
-    ops->gather(w->d, &e->w, &first_row, 1, (dev_view){converted, 0});
+    for (int32_t i = 0; i < e->n_slices; i++)
+        ops->gather(w->d, &table, &i, 1, (dev_view){converted, (size_t)i * row_bytes});
     hearth_status s = ops->sync(w->d, err);
     if (s != HEARTH_OK) {
         ops->free(w->d, converted);
@@ -94,7 +108,7 @@ static hearth_status convert_vector(weights *w, weight_entry *e, hearth_err *err
     ops->free(w->d, e->buf);
     w->own_bytes += bytes;
     e->buf = converted;
-    e->w = (dev_weight){DTYPE_F32, e->w.n_in, 1, bytes, {converted, 0}};
+    e->w = (dev_weight){DTYPE_F32, e->w.n_in, 1, row_bytes, {converted, 0}};
     return HEARTH_OK;
 }
 
@@ -104,12 +118,6 @@ static uint64_t hash_tensor(const gguf_tensor *t)
     return hash_bytes(shape, sizeof shape, hash_bytes(t->name.p, t->name.n, 0));
 }
 
-// What of a tensor [n_in, n_total, n_slices] becomes a weight: all slices, or with one slice rows
-// [first, first + n_out).
-typedef struct tensor_part {
-    int64_t n_in, n_total, n_slices, first, n_out;
-} tensor_part;
-
 static hearth_status bind_part(weights *w, const char *name, const tensor_part *p, weight_id *out,
                                hearth_err *err)
 {
@@ -117,21 +125,22 @@ static hearth_status bind_part(weights *w, const char *name, const tensor_part *
     *out = WEIGHT_NONE;
     const gguf_tensor *t = gguf_find_tensor(w->g, name);
     if (!t) return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': not in the file", name);
-    HEARTH_TRY(check_tensor(w, name, t, n_in, p->n_total, n_slices, err));
+    HEARTH_TRY(check_tensor(w, name, t, p, err));
     if (w->n == w->cap) // only a caller that binds a tensor twice gets here
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
     weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t,
                       .n_slices = n_slices};
-    if (!dtype_bytes(t->type, n_in, &e.w.row_bytes))
+    size_t skip;
+    if (!dtype_bytes(t->type, n_in, &e.w.row_bytes) ||
+        !dtype_bytes(t->type, p->is_vector ? p->first : p->first * n_in, &skip))
         return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': rows of %lld are no whole blocks of %s",
                         name, (long long)n_in, dtype_get(t->type)->name);
     size_t bytes = e.w.row_bytes * (size_t)(n_out * n_slices); // gguf_open() proved it
-    const uint8_t *data = t->data + e.w.row_bytes * (size_t)p->first;
-    HEARTH_TRY(w->d->ops->wrap(w->d, data, bytes, &e.buf, err));
+    HEARTH_TRY(w->d->ops->wrap(w->d, t->data + skip, bytes, &e.buf, err));
     e.w.data = (dev_view){e.buf, 0};
     hearth_status s = HEARTH_OK;
-    if (n_out == 1 && n_slices == 1 && t->type != DTYPE_F32) s = convert_vector(w, &e, err);
+    if (p->is_vector && t->type != DTYPE_F32) s = convert_vectors(w, &e, err);
     if (s != HEARTH_OK) {
         w->d->ops->free(w->d, e.buf);
         return s;
@@ -149,20 +158,34 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
 {
     *out = WEIGHT_NONE;
     if (optional && !gguf_find_tensor(w->g, name)) return HEARTH_OK;
-    return bind_part(w, name, &(tensor_part){n_in, n_out, 1, 0, n_out}, out, err);
+    return bind_part(w, name, &(tensor_part){n_in, n_out == 1 ? n_in : n_out, 1, 0, n_out,
+                                             n_out == 1}, out, err);
 }
 
 hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
                                 int64_t first, int64_t n_out, weight_id *out, hearth_err *err)
 {
     ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
-    return bind_part(w, name, &(tensor_part){n_in, n_total, 1, first, n_out}, out, err);
+    return bind_part(w, name, &(tensor_part){n_in, n_total, 1, first, n_out, false}, out, err);
+}
+
+hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total, int64_t first,
+                                  int64_t n, weight_id *out, hearth_err *err)
+{
+    ASSERT(first >= 0 && n >= 1 && n <= n_total - first);
+    return bind_part(w, name, &(tensor_part){n, n_total, 1, first, 1, true}, out, err);
+}
+
+hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int64_t n_expert,
+                                   weight_id *out, hearth_err *err)
+{
+    return bind_part(w, name, &(tensor_part){n, n, n_expert, 0, 1, true}, out, err);
 }
 
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err)
 {
-    return bind_part(w, name, &(tensor_part){n_in, n_out, n_expert, 0, n_out}, out, err);
+    return bind_part(w, name, &(tensor_part){n_in, n_out, n_expert, 0, n_out, false}, out, err);
 }
 
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,

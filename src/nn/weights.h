@@ -25,11 +25,17 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
 // matrices that a file stores fused. Each part is bound once.
 hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
                                 int64_t first, int64_t n_out, weight_id *out, hearth_err *err);
+// Values [first, first + n) of a vector of n_total, likewise.
+hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total, int64_t first,
+                                  int64_t n, weight_id *out, hearth_err *err);
+// A tensor [n, n_expert]: n_expert vectors.
+hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int64_t n_expert,
+                                   weight_id *out, hearth_err *err);
 // A tensor [n_in, n_out, n_expert]: n_expert matrices.
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err);
 hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
-// One matrix of weights_bind_experts(), released like a whole weight.
+// One matrix or vector of the two above, released like a whole weight.
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
                                      hearth_err *err);
 void weights_release(weights *w, weight_id id);

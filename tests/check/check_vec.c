@@ -240,6 +240,47 @@ static void check_gelu(const kern *k, int64_t n, fill f, edge e)
     case_free(&c);
 }
 
+// --- swiglu_clamped -----------------------------------------------------------------------------
+static const float swiglu_limit = 7;
+
+static void call_swiglu_clamped(void *arg)
+{
+    vec_case *c = arg;
+    c->k->swiglu_clamped(c->a.data, c->b.data, swiglu_limit, c->y.data, c->n);
+}
+
+static void judge_swiglu_clamped(const vec_case *c)
+{
+    const float *g = c->a.data, *u = c->b.data, *y = c->y.data;
+    double limit = (double)swiglu_limit;
+    for (int64_t i = 0; i < c->n; i++) {
+        double gate = (double)g[i] > limit ? limit : (double)g[i]; // unlike fmin() keeps a NaN
+        double up = (double)u[i] > limit ? limit : (double)u[i] < -limit ? -limit : (double)u[i];
+        double slope = 1.702 * gate, want = (up + 1) * gate / (1 + exp(-slope));
+        double bound = fabs(want) * (0x1p-21 + (fabs(slope) < 104 ? 0x1p-23 * fabs(slope) : 0)) +
+                       0x1p-148 * (fabs(gate) + 1) * (fabs(up) + 1);
+        if (isinf(gate)) want = (double)NAN; // inf * 0
+        if (within(y[i], want, bound)) continue;
+        check_fail("swiglu_clamped(%a, %a) = %a, expected %a", gate, up, (double)y[i], want);
+        return;
+    }
+}
+
+static void check_swiglu_clamped(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *gate = c.a.data, *up = c.b.data;
+    check_fill(gate, n, f);
+    check_fill(up, n, FILL_RANDOM);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) gate[i] = check_uniform(-60.0f, 10.0f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) up[i] = check_uniform(-10.0f, 10.0f);
+    if (check_call(call_swiglu_clamped, &c)) {
+        judge_swiglu_clamped(&c);
+        check_in_place(&c, call_swiglu_clamped, true);
+    }
+    case_free(&c);
+}
+
 // --- soft_cap -----------------------------------------------------------------------------------
 static void call_soft_cap(void *arg)
 {
@@ -455,6 +496,8 @@ static void run_family(const kern *k, const kern *below)
     if (check_slot("gelu", NULL, k->gelu != below->gelu)) check_lengths(k, check_gelu, 0);
     if (check_slot("gelu_mul", NULL, k->gelu_mul != below->gelu_mul))
         check_lengths(k, check_gelu_mul, 0);
+    if (check_slot("swiglu_clamped", NULL, k->swiglu_clamped != below->swiglu_clamped))
+        check_lengths(k, check_swiglu_clamped, 0);
     if (check_slot("soft_cap", NULL, k->soft_cap != below->soft_cap))
         check_lengths(k, check_soft_cap, 0);
     if (check_slot("scale", NULL, k->scale != below->scale)) check_lengths(k, check_scale, 0);

@@ -251,6 +251,19 @@ static void gelu_mul_closed(dev *d, dev_view gate, dev_view up, int64_t n_rows, 
     close_buf(gate);
 }
 
+static void swiglu_clamped_closed(dev *d, dev_view gate, dev_view up, float limit, int64_t n_rows,
+                                  int64_t n, dev_view y)
+{
+    open_buf(gate);
+    open_buf(up);
+    open_buf(y);
+    inner_of(d)->ops->swiglu_clamped(inner_of(d), unwrap(gate), unwrap(up), limit, n_rows, n,
+                                     unwrap(y));
+    close_buf(y);
+    close_buf(up);
+    close_buf(gate);
+}
+
 static void scale_closed(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y)
 {
     open_buf(x);
@@ -364,6 +377,7 @@ static const dev_ops closed_ops = {
     .add_bias = add_bias_closed,
     .silu_mul = silu_mul_closed,
     .gelu_mul = gelu_mul_closed,
+    .swiglu_clamped = swiglu_clamped_closed,
     .gelu = gelu_closed,
     .scale = scale_closed,
     .soft_cap = soft_cap_closed,

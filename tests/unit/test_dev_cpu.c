@@ -297,6 +297,8 @@ static void test_rows(void **state)
     float *norm = download(out, ROWS * N);
     d->ops->silu_mul(d, a, b, ROWS, N, out);
     float *silu = download(out, ROWS * N);
+    d->ops->swiglu_clamped(d, a, b, 0.5f, ROWS, N, out);
+    float *clamped = download(out, ROWS * N);
     d->ops->add(d, a, b, ROWS * N, out);
     d->ops->add_bias(d, out, &w, ROWS, N);
     float *sum = download(out, ROWS * N);
@@ -310,10 +312,14 @@ static void test_rows(void **state)
             assert_true(fabs(n - (double)norm[at]) < 1e-6);
             assert_true(fabs(g / (1 + exp(-g)) * u - (double)silu[at]) < 1e-5);
             assert_true(sum[at] == x[at] + y[at] + scale[i]);
+            g = fmin(g, 0.5);
+            u = fmax(fmin(u, 0.5), -0.5);
+            assert_true(fabs((u + 1) * g / (1 + exp(-1.702 * g)) - (double)clamped[at]) < 1e-5);
         }
     }
     free(norm);
     free(silu);
+    free(clamped);
     free(sum);
     free(scale);
     free(x);

@@ -187,7 +187,8 @@ static void test_refused_keys(void **state)
         {{SET_U32, "llama.rope.dimension_count", 15, NULL}, HEARTH_E_FORMAT, "odd"},
         {{SET_U32, "llama.rope.dimension_count", 18, NULL}, HEARTH_E_FORMAT, "1..16"},
         {{SET_F32, "llama.rope.freq_base", 0, NULL}, HEARTH_E_FORMAT, "freq_base"},
-        {{SET_STR, "llama.rope.scaling.type", 0, "yarn"}, HEARTH_E_UNSUPPORTED, "yarn"},
+        {{SET_STR, "llama.rope.scaling.type", 0, "yarn"}, HEARTH_E_FORMAT, "rope.scaling.factor"},
+        {{SET_STR, "llama.rope.scaling.type", 0, "su"}, HEARTH_E_UNSUPPORTED, "su"},
         {{SET_U32, "llama.expert_count", 8, NULL}, HEARTH_E_FORMAT, "expert_used_count"},
         {{SET_U32, "llama.expert_count", 5000, NULL}, HEARTH_E_FORMAT, "1..4096"},
     };

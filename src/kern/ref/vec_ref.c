@@ -38,6 +38,11 @@ static void gelu(const float *x, float *y, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = gelu_f32(x[i]);
 }
 
+static void swiglu_clamped(const float *gate, const float *up, float limit, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = swiglu_clamped_f32(gate[i], up[i], limit);
+}
+
 static void soft_cap(const float *x, float cap, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = soft_cap_f32(x[i], cap);
@@ -93,6 +98,7 @@ void kern_fill_ref_vec(kern *k)
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
     k->gelu = gelu;
+    k->swiglu_clamped = swiglu_clamped;
     k->soft_cap = soft_cap;
     k->add = add;
     k->scale = scale;

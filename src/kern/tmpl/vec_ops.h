@@ -43,6 +43,29 @@ static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
     v_store_n(y + i, last, n - i);
 }
 
+// swiglu_clamped_f32 of expf.h.
+ATTR_INLINE vf v_swiglu_clamped(vf x, vf up, vf limit)
+{
+    vf one = v_set1(1.0f), zero = v_set1(0.0f);
+    x = v_min(limit, x); // a NaN in x or up stays
+    up = v_max(v_sub(zero, limit), v_min(limit, up));
+    vf u = v_mul(x, v_set1(SWIGLU_SLOPE));
+    vf e = v_exp(v_if_negative(x, u, v_sub(zero, u)));
+    vf sigmoid = v_div(v_if_negative(x, e, one), v_add(one, e));
+    return v_mul(v_mul(x, sigmoid), v_add(up, one));
+}
+
+static void swiglu_clamped(const float *gate, const float *up, float limit, float *y, int64_t n)
+{
+    vf most = v_set1(limit);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N)
+        v_store(y + i, v_swiglu_clamped(v_load(gate + i), v_load(up + i), most));
+    if (i == n) return;
+    vf last = v_swiglu_clamped(v_load_n(gate + i, n - i), v_load_n(up + i, n - i), most);
+    v_store_n(y + i, last, n - i);
+}
+
 // gelu_f32 of expf.h, times up.
 ATTR_INLINE vf v_gelu_mul(vf x, vf up)
 {
@@ -237,6 +260,7 @@ static void fill_vec_ops(kern *k)
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
     k->gelu = gelu;
+    k->swiglu_clamped = swiglu_clamped;
     k->soft_cap = soft_cap;
     k->add = add;
     k->scale = scale;

@@ -386,4 +386,5 @@ def main():
         "transformers": hf.__version__, "numpy": np.__version__, "cases": done}, indent=None))
 
 
-main()
+if __name__ == "__main__":
+    main()

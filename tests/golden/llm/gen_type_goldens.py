@@ -106,4 +106,5 @@ def main():
         "numpy": np.__version__, "gguf": importlib.metadata.version("gguf"), "cases": cases}, separators=(",", ":")))
 
 
-main()
+if __name__ == "__main__":
+    main()
