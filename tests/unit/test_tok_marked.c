@@ -26,8 +26,8 @@ static const tok_options PARSE = {.parse_special = true};
 
 // Spellings that the templates of the test use, and some that none uses.
 static const char *const controls[] = {
-    "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>",
-    "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<start_of_turn>",
+    "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>",
+    "<|eom_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<start_of_turn>",
     "<end_of_turn>", "<bos>", "<eos>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>",
     "<|endoftext|>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_CALLS]",
     "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>",
@@ -86,7 +86,8 @@ static tok_ids encode(const tok *t, str text, const str_run *runs, size_t n)
 {
     tok_ids ids = {0};
     hearth_err err = ERR_INIT;
-    if (tok_encode_marked(t, text, runs, n, PARSE, &ids, &err) != HEARTH_OK) fail_msg("%s", err.msg);
+    if (tok_encode_marked(t, text, runs, n, PARSE, &ids, &err) != HEARTH_OK)
+        fail_msg("%s", err.msg);
     return ids;
 }
 
@@ -151,8 +152,8 @@ static void test_longest_inside(void **state)
 static void test_borders_are_invisible(void **state)
 {
     (void)state;
-    static const char *const words[] = {"hello", " hel", "lo ", "h", "\n\n", "  ", "1", "2!", "\u00e9",
-                                        "\U0001F600", "<think>", "<thi", "nk>", "'s"};
+    static const char *const words[] = {"hello", " hel", "lo ", "h", "\n\n", "  ", "1", "2!",
+                                        "\u00e9", "\U0001F600", "<think>", "<thi", "nk>", "'s"};
     rng r;
     rng_seed(&r, 20261120);
     buf text;
