@@ -139,6 +139,12 @@ hearth_status engine_next(engine *e, engine_session s, engine_event *out, hearth
     LOCKED(e, e->ops->next(e, s, out, err));
 }
 
+hearth_status engine_step(engine *e, engine_news *out, int *n, hearth_err *err)
+{
+    *n = 0;
+    LOCKED(e, e->ops->step(e, out, n, err));
+}
+
 void engine_cancel(engine *e, engine_session s)
 {
     e->ops->cancel(e, s);

@@ -77,6 +77,17 @@ typedef struct engine_event {
     generate_stats stats;              // final when gen.finish is not RUNNING
 } engine_event;
 hearth_status engine_next(engine *e, engine_session s, engine_event *out, hearth_err *err);
+
+// The same for all generations that run, in one step of the model: each decodes one token or goes
+// on with its prompt. Long prompts are cut, so that they hold up nobody's tokens. A reply is the
+// same bits as if its session had been alone.
+typedef struct engine_news {
+    engine_session session;
+    hearth_err failed;  // .status HEARTH_OK: `event` counts. Else the generation is over
+    engine_event event; // its text is valid until the session's next event
+} engine_news;
+// out: as many as the engine has sequences. *n: how many came, 0 when nothing runs.
+hearth_status engine_step(engine *e, engine_news *out, int *n, hearth_err *err);
 // The running generation ends with GENERATE_CANCELED at its next event; any thread.
 void engine_cancel(engine *e, engine_session s);
 

@@ -22,6 +22,7 @@ typedef struct engine_ops {
     hearth_status (*start)(engine *e, engine_session s, const int32_t *prompt, int64_t n,
                            const generate_options *o, hearth_err *err);
     hearth_status (*next)(engine *e, engine_session s, engine_event *out, hearth_err *err);
+    hearth_status (*step)(engine *e, engine_news *out, int *n, hearth_err *err);
     void (*cancel)(engine *e, engine_session s); // any thread, no lock
     hearth_status (*logits)(engine *e, const int32_t *ids, int64_t n, int batch, float *out,
                             hearth_err *err);

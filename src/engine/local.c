@@ -1,8 +1,6 @@
 // The engine in this process: opening, sessions and calls.
 //
-// One context serves all sessions; each holds one of its sequences. A step that llm_cancel()
-// stopped for another session's sake is simply run again: steps are all or nothing. So
-// engine_cancel() may hit the wrong step by a race, and nobody notices.
+// One context serves all sessions; each holds one of its sequences (local_step.c).
 //
 // With metadata_only a model that cannot be computed can still be shown: the errors of tokenizer
 // and weights are kept for the calls that need them.
@@ -11,11 +9,6 @@
 #include <string.h>
 
 #include "defs/limits.h"
-
-static engine_local *as_local(engine *e)
-{
-    return (engine_local *)e;
-}
 
 // --- open and close -----------------------------------------------------------------------------
 
@@ -28,7 +21,7 @@ llm_ctx_options local_ctx_options(const engine_local *e)
     o.n_ctx = e->o.n_ctx > 0 ? e->o.n_ctx : most;
     o.n_seq = e->o.n_seq;
     o.n_batch = e->o.n_batch;
-    o.n_logits = e->o.n_logits;
+    o.n_logits = int_max(e->o.n_logits, int_min(e->o.n_seq, e->o.n_batch)); // engine_step()
     o.type_k = e->o.type_k;
     o.type_v = e->o.type_v;
     return o;
@@ -69,7 +62,10 @@ static hearth_status open_ctx(engine_local *e, hearth_err *err)
     HEARTH_TRY(check_memory(e, &e->base.info.plan, err));
     HEARTH_TRY(llm_ctx_create(e->model, &o, &e->ctx, err));
     e->slots = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_seq, sizeof *e->slots);
-    return e->slots ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "sessions: out of memory");
+    e->spans = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_seq, sizeof *e->spans);
+    e->rows = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_batch, sizeof *e->rows);
+    if (e->slots && e->spans && e->rows) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_NOMEM, "sessions: out of memory");
 }
 
 // Says whether opening goes on without what failed; its error is kept.
@@ -109,6 +105,8 @@ static void close_local(engine *base)
 {
     engine_local *e = as_local(base);
     for (int i = 0; e->slots && i < e->o.n_seq; i++) close_slot(&e->slots[i]);
+    mem_free(e->rows);
+    mem_free(e->spans);
     mem_free(e->slots);
     llm_ctx_free(e->ctx);
     llm_model_close(e->model);
@@ -180,7 +178,7 @@ static hearth_status check_ctx(const engine_local *e, hearth_err *err)
     return err_fail(err, HEARTH_E_STATE, "the model is open for its metadata only");
 }
 
-static hearth_status find_slot(engine_local *e, engine_session s, local_slot **out, hearth_err *err)
+hearth_status local_find_slot(engine_local *e, engine_session s, local_slot **out, hearth_err *err)
 {
     HEARTH_TRY(check_ctx(e, err));
     for (int i = 0; s != 0 && i < e->o.n_seq; i++) {
@@ -210,14 +208,14 @@ static hearth_status open_session(engine *base, engine_session *out, hearth_err 
 static void close_session(engine *base, engine_session s)
 {
     local_slot *slot;
-    if (find_slot(as_local(base), s, &slot, NULL) == HEARTH_OK) close_slot(slot);
+    if (local_find_slot(as_local(base), s, &slot, NULL) == HEARTH_OK) close_slot(slot);
 }
 
 hearth_status engine_local_export_bytes(engine *base, engine_session s, size_t *out,
                                         hearth_err *err)
 {
     local_slot *slot;
-    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    HEARTH_TRY(local_find_slot(as_local(base), s, &slot, err));
     *out = session_export_bytes(slot->session);
     return HEARTH_OK;
 }
@@ -226,7 +224,7 @@ hearth_status engine_local_export_to(engine *base, engine_session s, void *out, 
                                      hearth_err *err)
 {
     local_slot *slot;
-    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    HEARTH_TRY(local_find_slot(as_local(base), s, &slot, err));
     return session_export(slot->session, out, n, err);
 }
 
@@ -246,84 +244,10 @@ static hearth_status import_session(engine *base, engine_session s, const void *
                                     hearth_err *err)
 {
     local_slot *slot;
-    HEARTH_TRY(find_slot(as_local(base), s, &slot, err));
+    HEARTH_TRY(local_find_slot(as_local(base), s, &slot, err));
     generate_free(slot->running);
     slot->running = NULL;
     return session_import(slot->session, p, n, err);
-}
-
-// --- generation ---------------------------------------------------------------------------------
-
-static hearth_status start_local(engine *base, engine_session s, const int32_t *prompt, int64_t n,
-                                 const generate_options *o, hearth_err *err)
-{
-    engine_local *e = as_local(base);
-    local_slot *slot;
-    generation *g = NULL;
-    HEARTH_TRY(find_slot(e, s, &slot, err));
-    HEARTH_TRY(generate_start(slot->session, e->t, prompt, n, o, &g, err));
-    generate_free(slot->running);
-    slot->running = g;
-    atomic_store(&slot->cancel, 0);
-    return HEARTH_OK;
-}
-
-static hearth_status advance(const engine_local *e, generation *g, engine_event *out,
-                             hearth_err *err)
-{
-    bool more = false;
-    if (generate_get_stats(g)->n_generated == 0)
-        HEARTH_TRY(generate_prompt(g, e->o.n_batch, &more, &out->prompt_done, &out->prompt_total,
-                                   err));
-    if (more) return HEARTH_OK;
-    out->prompt_done = out->prompt_total = 0;
-    return generate_next(g, &out->gen, err);
-}
-
-// One try. `computing` is set before `cancel` is read, and engine_cancel() writes `cancel` before
-// it reads `computing`: one of the two sees the other.
-static hearth_status try_advance(engine_local *e, local_slot *slot, engine_event *out,
-                                 hearth_err *err)
-{
-    atomic_store(&e->computing, slot->id);
-    if (atomic_load(&slot->cancel) == slot->id) generate_cancel(slot->running);
-    hearth_status status = advance(e, slot->running, out, err);
-    atomic_store(&e->computing, 0);
-    if (status == HEARTH_E_CANCELED) llm_cancel_clear(e->ctx);
-    return status;
-}
-
-static hearth_status next_local(engine *base, engine_session s, engine_event *out, hearth_err *err)
-{
-    engine_local *e = as_local(base);
-    local_slot *slot;
-    HEARTH_TRY(find_slot(e, s, &slot, err));
-    if (!slot->running) return err_fail(err, HEARTH_E_STATE, "session %u generates nothing", s);
-    hearth_status status;
-    do {
-        hearth_err own = ERR_INIT;
-        status = try_advance(e, slot, out, &own);
-        if (status != HEARTH_OK && status != HEARTH_E_CANCELED && err && err->status == HEARTH_OK)
-            *err = own;
-    } while (status == HEARTH_E_CANCELED && !atomic_load(&e->stopping));
-    out->stats = *generate_get_stats(slot->running);
-    return status;
-}
-
-static void cancel_local(engine *base, engine_session s)
-{
-    engine_local *e = as_local(base);
-    if (!e->slots || s == 0) return;
-    for (int i = 0; i < e->o.n_seq; i++)
-        if (e->slots[i].id == s) atomic_store(&e->slots[i].cancel, s);
-    if (atomic_load(&e->computing) == s) llm_cancel(e->ctx);
-}
-
-void engine_local_interrupt(engine *base)
-{
-    engine_local *e = as_local(base);
-    atomic_store(&e->stopping, true);
-    if (e->ctx) llm_cancel(e->ctx);
 }
 
 // --- logits -------------------------------------------------------------------------------------
@@ -381,8 +305,8 @@ static const engine_ops local_ops = {
     .close = close_local, .describe = local_describe, .plan = plan_local,
     .tokenize = tokenize_local, .detokenize = detokenize_local, .session_open = open_session,
     .session_close = close_session, .session_export = export_session,
-    .session_import = import_session, .start = start_local, .next = next_local,
-    .cancel = cancel_local, .logits = logits_local,
+    .session_import = import_session, .start = local_start, .next = local_next,
+    .step = local_step, .cancel = local_cancel, .logits = logits_local,
 };
 
 hearth_status engine_local_open(const char *name, const engine_options *o, engine **out,

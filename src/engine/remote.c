@@ -391,6 +391,36 @@ static hearth_status next_remote(engine *base, engine_session s, engine_event *o
     return HEARTH_OK;
 }
 
+static hearth_status take_one_news(engine_remote *e, engine_session s, engine_news *out,
+                                   hearth_err *err)
+{
+    remote_slot *slot = s ? find_slot(e, s) : NULL;
+    wire_io in = wire_reader(e->in.p, e->in.n);
+    if (!slot) return lose_rude(e, "news of an unknown session", err);
+    *out = (engine_news){.session = s};
+    wire_news(&in, out);
+    HEARTH_TRY(check_reply(e, &in, err));
+    return keep_text(slot, &out->event, err);
+}
+
+static hearth_status step_remote(engine *base, engine_news *out, int *n, hearth_err *err)
+{
+    engine_remote *e = as_remote(base);
+    wire_header h = {0};
+    HEARTH_TRY(check_alive(e, err));
+    wire_begin(&e->out);
+    HEARTH_TRY(send_request(e, &(outgoing){.type = WIRE_STEP}, err));
+    for (;;) {
+        HEARTH_TRY(receive_any(e, &h, err));
+        if (h.type == WIRE_OK) return HEARTH_OK;
+        if (h.type == WIRE_FAIL) return take_failure(e, err);
+        if (h.type != WIRE_NEWS) return lose_rude(e, "an answer to another question", err);
+        if (*n == e->n_seq) return lose_rude(e, "news of too many sessions", err);
+        HEARTH_TRY(take_one_news(e, h.session, &out[*n], err));
+        ++*n;
+    }
+}
+
 // Has its own small message: e->out belongs to the thread that holds the engine's lock.
 static void cancel_remote(engine *base, engine_session s)
 {
@@ -449,6 +479,7 @@ static const engine_ops remote_ops = {
     .tokenize = tokenize_remote, .detokenize = detokenize_remote, .session_open = open_session,
     .session_close = close_session, .session_export = export_session,
     .session_import = import_session, .start = start_remote, .next = next_remote,
+    .step = step_remote,
     .cancel = cancel_remote, .logits = logits_remote,
 };
 

@@ -31,6 +31,7 @@ typedef struct role {
     request incoming;  // reader thread
     request current;   // main thread
     buf reply;         // main thread
+    engine_news *news; // main thread; as many as the engine has sequences
 } role;
 
 static void init_request(request *r)
@@ -148,6 +149,11 @@ static hearth_status do_open(role *r, wire_io *in, wire_io *out, hearth_err *err
     status = engine_open(name.p, &o, &e, err);
     buf_release(&name);
     if (status != HEARTH_OK) return status;
+    r->news = mem_alloc_zero(MEM_WIRE, (size_t)o.n_seq, sizeof *r->news);
+    if (!r->news) {
+        engine_close(e);
+        return err_fail(err, HEARTH_E_NOMEM, "sessions: out of memory");
+    }
     os_mutex_lock(r->lock);
     r->e = e;
     os_mutex_unlock(r->lock);
@@ -246,6 +252,21 @@ static hearth_status do_next(role *r, wire_io *out, hearth_err *err)
     return HEARTH_OK;
 }
 
+// Each session's news is a message of its own, so that no number of them is too long for one.
+static hearth_status do_step(role *r, hearth_err *err)
+{
+    int n = 0;
+    HEARTH_TRY(engine_step(r->e, r->news, &n, err));
+    for (int i = 0; i < n; i++) {
+        wire_begin(&r->reply);
+        wire_io out = wire_writer(&r->reply);
+        wire_news(&out, &r->news[i]);
+        if (out.bad) return err_fail(err, HEARTH_E_NOMEM, "engine process: out of memory");
+        HEARTH_TRY(wire_send(r->c, &r->reply, WIRE_NEWS, r->news[i].session, err));
+    }
+    return HEARTH_OK;
+}
+
 static hearth_status do_logits(role *r, wire_io *in, hearth_err *err)
 {
     uint64_t bytes = 0;
@@ -293,6 +314,7 @@ static hearth_status run_request(role *r, wire_io *in, wire_io *out, uint32_t *s
         return engine_session_import(r->e, q->head.session, q->shared.data, q->shared.size, err);
     case WIRE_START: return do_start(r, in, err);
     case WIRE_NEXT: return do_next(r, out, err);
+    case WIRE_STEP: return do_step(r, err);
     case WIRE_LOGITS: return do_logits(r, in, err);
     default: return bad_request(r, err);
     }
@@ -358,6 +380,7 @@ static void close_role(role *r)
 {
     os_channel_close(r->c);
     engine_close(r->e);
+    mem_free(r->news);
     release_request(&r->incoming);
     release_request(&r->handed);
     release_request(&r->current);

@@ -19,6 +19,8 @@
 //   IMPORT            u64 bytes, then the shared memory                OK
 //   START             generate options; DATA before: prompt ids        OK
 //   NEXT              -                                                EVENT
+//   STEP              -                                                NEWS.. OK     session in
+//                                                                                    header of each
 //   LOGITS            u64 bytes, u32 batch, then the shared memory;    OK            filled
 //                     DATA before: ids
 //   CANCEL            -                                                none
@@ -42,8 +44,9 @@ enum { WIRE_PROTOCOL = 1, WIRE_HEADER = 12, WIRE_DATA_BYTES = 1 << 20 };
 typedef enum wire_type {
     WIRE_OPEN = 1, WIRE_DESCRIBE, WIRE_PLAN, WIRE_TOKENIZE, WIRE_DETOKENIZE, WIRE_SESSION_OPEN,
     WIRE_SESSION_CLOSE, WIRE_EXPORT_SIZE, WIRE_EXPORT, WIRE_IMPORT, WIRE_START, WIRE_NEXT,
-    WIRE_LOGITS, WIRE_CANCEL, // requests end here
-    WIRE_DATA, WIRE_OK, WIRE_FAIL, WIRE_INFO, WIRE_PLANNED, WIRE_SIZE, WIRE_EVENT, WIRE_TYPE_END
+    WIRE_STEP, WIRE_LOGITS, WIRE_CANCEL, // requests end here
+    WIRE_DATA, WIRE_OK, WIRE_FAIL, WIRE_INFO, WIRE_PLANNED, WIRE_SIZE, WIRE_EVENT, WIRE_NEWS,
+    WIRE_TYPE_END
 } wire_type;
 // Does shared memory follow the message?
 bool wire_has_shared(wire_type t);
@@ -78,6 +81,8 @@ void wire_ctx_options(wire_io *w, llm_ctx_options *o);
 void wire_plan(wire_io *w, llm_plan *p);
 void wire_info(wire_io *w, engine_info *info);
 void wire_event(wire_io *w, engine_event *e);
+// All but the session, which is in the header.
+void wire_news(wire_io *w, engine_news *news);
 // Reading allocates the arrays from `a`; NULL when writing.
 void wire_generate(wire_io *w, generate_options *o, arena *a);
 void wire_fail(wire_io *w, int *status, str *message);

@@ -143,6 +143,17 @@ void wire_event(wire_io *w, engine_event *e)
     wire_str(w, &g->text, LIMIT_WIRE_MESSAGE / 2);
 }
 
+void wire_news(wire_io *w, engine_news *news)
+{
+    int status = news->failed.status;
+    str message = str_from(news->failed.msg);
+    wire_int(w, &status, HEARTH_E_CRASHED, HEARTH_OK);
+    wire_str(w, &message, ERR_MSG_CAP - 1);
+    if (!w->out && status != HEARTH_OK)
+        err_fail(&news->failed, (hearth_status)status, "%.*s", STR_ARG(message));
+    wire_event(w, &news->event);
+}
+
 static void pass_order(wire_io *w, sampler_params *p)
 {
     wire_int(w, &p->n_order, 0, SAMPLER_STAGE_COUNT);

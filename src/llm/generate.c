@@ -33,8 +33,9 @@ struct generation {
     buf text;                  // of the last event
     int32_t *token;            // [n_token], room for cap
     int64_t n_token, cap, n_prompt;
-    int64_t n_start, n_done;   // tokens of the prompt in the cache at first, and now
-    bool found_start;
+    int64_t n_synced;          // tokens that the running sync is about, 0 before the first
+    int64_t n_todo;            // of the prompt, that were not in the cache
+    bool is_full;              // the context has no room for the last token
     int64_t n_predict;
     int n_logprobs;
     bool ignore_end, special, cancel, ended;
@@ -223,42 +224,65 @@ void generate_free(generation *g)
     mem_free(g);
 }
 
-// --- the prompt ---------------------------------------------------------------------------------
+// --- rows ---------------------------------------------------------------------------------------
 
-static int64_t count_common(const generation *g)
+bool generate_is_ready(const generation *g)
 {
-    int64_t n_held = 0, n = 0;
-    const int32_t *held = session_tokens(g->session, &n_held);
-    while (n < n_held && n < g->n_prompt && held[n] == g->token[n]) n++;
-    return i64_min(n, g->n_prompt - 1); // the last one is computed again, for its logits
+    bool needs_logits = !g->ended && !g->cancel && !g->is_full;
+    return !needs_logits || (g->n_synced == g->n_token && session_missing(g->session) == 0);
 }
 
-static hearth_status extend_prompt(generation *g, int64_t to, hearth_err *err)
+// A context without room ends a generation that has begun; a prompt that does not fit is an error.
+hearth_status generate_refused(generation *g, hearth_status status, const hearth_err *why,
+                               hearth_err *err)
 {
-    uint64_t begin = os_now_ns();
-    hearth_status status = session_sync(g->session, g->token, to, NULL, NULL, err);
-    g->stats.prompt_ns += os_now_ns() - begin;
-    if (status == HEARTH_OK) g->n_done = to;
-    return status;
+    if (status == HEARTH_E_LIMIT && g->stats.n_generated > 0) {
+        g->is_full = true;
+        return HEARTH_OK;
+    }
+    return err_fail(err, status, "%s", why->msg);
 }
 
-static void find_start(generation *g)
+// From here on the cache is brought up to all tokens so far.
+static hearth_status begin_sync(generation *g, hearth_err *err)
 {
-    if (g->found_start) return;
-    g->n_start = g->n_done = g->stats.n_reused = count_common(g);
-    g->found_start = true;
-}
-
-hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t *done,
-                              int64_t *total, hearth_err *err)
-{
-    ASSERT(chunk > 0);
-    find_start(g);
-    *more = !g->cancel && g->n_prompt - g->n_done > chunk;
-    if (*more) HEARTH_TRY(extend_prompt(g, g->n_done + chunk, err));
-    *done = g->n_done - g->n_start;
-    *total = g->n_prompt - g->n_start;
+    if (generate_is_ready(g) || g->n_synced == g->n_token) return HEARTH_OK;
+    hearth_err own = ERR_INIT;
+    hearth_status status = session_begin(g->session, g->token, g->n_token, &own);
+    if (status != HEARTH_OK) return generate_refused(g, status, &own, err);
+    if (g->n_synced == 0) {
+        g->stats.n_reused = session_reused(g->session);
+        g->n_todo = session_missing(g->session);
+    }
+    g->n_synced = g->n_token;
     return HEARTH_OK;
+}
+
+hearth_status generate_rows(generation *g, llm_row *rows, int max, int *n_rows, hearth_err *err)
+{
+    *n_rows = 0;
+    HEARTH_TRY(begin_sync(g, err));
+    if (!generate_is_ready(g)) *n_rows = session_rows(g->session, g->token, rows, max);
+    return HEARTH_OK;
+}
+
+static void count_time(generation *g, uint64_t ns)
+{
+    *(g->stats.n_generated == 0 ? &g->stats.prompt_ns : &g->stats.generate_ns) += ns;
+}
+
+void generate_took(generation *g, int n_rows, int first, uint64_t ns)
+{
+    session_took(g->session, g->token, n_rows, first);
+    count_time(g, ns);
+}
+
+bool generate_in_prompt(const generation *g, int64_t *done, int64_t *total)
+{
+    bool is_begun = g->n_synced > 0;
+    *total = is_begun ? g->n_todo : 0;
+    *done = is_begun ? g->n_todo - session_missing(g->session) : 0;
+    return is_begun && g->stats.n_generated == 0 && *done < *total;
 }
 
 // --- tokens -------------------------------------------------------------------------------------
@@ -337,48 +361,47 @@ static hearth_status show_token(generation *g, generate_event *out)
     return HEARTH_OK;
 }
 
-static hearth_status finish_prompt(generation *g, hearth_err *err)
-{
-    find_start(g);
-    return g->n_done == g->n_prompt ? HEARTH_OK : extend_prompt(g, g->n_prompt, err);
-}
-
-// Computes the token that the last call drew. *full: there is no room for it.
-static hearth_status catch_up(generation *g, bool *full, hearth_err *err)
-{
-    *full = false;
-    if (g->stats.n_generated == 0) return HEARTH_OK;
-    hearth_err own = ERR_INIT;
-    hearth_status status = session_sync(g->session, g->token, g->n_token, NULL, NULL, &own);
-    *full = status == HEARTH_E_LIMIT;
-    if (status == HEARTH_OK || *full) return HEARTH_OK;
-    return err_fail(err, status, "%s", own.msg);
-}
-
 static hearth_status make_event(generation *g, generate_event *out, hearth_err *err)
 {
-    bool full;
     if (g->cancel) return finish_with(g, GENERATE_CANCELED, out);
-    HEARTH_TRY(finish_prompt(g, err));
+    if (g->is_full) return finish_with(g, GENERATE_CONTEXT, out);
     if (g->n_predict == 0) return finish_with(g, GENERATE_LENGTH, out);
-    HEARTH_TRY(catch_up(g, &full, err));
-    if (full) return finish_with(g, GENERATE_CONTEXT, out);
     HEARTH_TRY(draw_token(g, out, err));
     return show_token(g, out);
+}
+
+hearth_status generate_take(generation *g, generate_event *out, hearth_err *err)
+{
+    *out = (generate_event){.token = TOK_NONE};
+    if (g->ended) return err_fail(err, HEARTH_E_STATE, "the generation has ended");
+    ASSERT(generate_is_ready(g));
+    buf_reset(&g->text);
+    uint64_t begin = os_now_ns();
+    hearth_status status = make_event(g, out, err);
+    out->text = buf_str(&g->text);
+    g->stats.generate_ns += os_now_ns() - begin;
+    if (status != HEARTH_OK && err && err->status == HEARTH_OK)
+        return err_fail(err, status, "generation: %s", err_status_name(status));
+    return status;
 }
 
 hearth_status generate_next(generation *g, generate_event *out, hearth_err *err)
 {
     *out = (generate_event){.token = TOK_NONE};
-    if (g->ended) return err_fail(err, HEARTH_E_STATE, "the generation has ended");
-    buf_reset(&g->text);
-    uint64_t begin = os_now_ns(), prompt_ns = g->stats.prompt_ns;
-    hearth_status status = make_event(g, out, err);
-    out->text = buf_str(&g->text);
-    g->stats.generate_ns += os_now_ns() - begin - (g->stats.prompt_ns - prompt_ns);
-    if (status != HEARTH_OK && err && err->status == HEARTH_OK)
-        return err_fail(err, status, "generation: %s", err_status_name(status));
-    return status;
+    HEARTH_TRY(begin_sync(g, err));
+    while (!generate_is_ready(g)) {
+        hearth_err own = ERR_INIT;
+        uint64_t begin = os_now_ns();
+        hearth_status status = session_step(g->session, g->token, &own);
+        count_time(g, os_now_ns() - begin);
+        if (status != HEARTH_OK) HEARTH_TRY(generate_refused(g, status, &own, err));
+    }
+    return generate_take(g, out, err);
+}
+
+bool generate_has_ended(const generation *g)
+{
+    return g->ended;
 }
 
 void generate_cancel(generation *g)

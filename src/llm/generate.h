@@ -47,18 +47,28 @@ typedef struct generate_stats {
 
 typedef struct generation generation;
 // `s` and `t` outlive it; `t` has at most as many tokens as the model has logits. Nothing is
-// computed yet. prompt: n >= 1 tokens.
+// computed yet. prompt: n >= 1 tokens. The session is the generation's until its end.
 hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt, int64_t n,
                              const generate_options *o, generation **out, hearth_err *err);
-// Computes the next `chunk` tokens of a long prompt. What fits in one last chunk is left to
-// generate_next(), so that no other step on the context comes between the prompt's logits and the
-// draw: then *more is false and nothing was done. *done of *total tokens to compute are in the
-// cache.
-hearth_status generate_prompt(generation *g, int64_t chunk, bool *more, int64_t *done,
-                              int64_t *total, hearth_err *err);
-// The next token (after the rest of the prompt). HEARTH_E_CANCELED (llm_cancel) and HEARTH_E_LIMIT
-// during the prompt change nothing: the call may be repeated. After the last event: HEARTH_E_STATE.
+// The next token (after the rest of the prompt), in steps of its own. HEARTH_E_CANCELED
+// (llm_cancel) and HEARTH_E_LIMIT during the prompt change nothing: the call may be repeated. After
+// the last event: HEARTH_E_STATE.
 hearth_status generate_next(generation *g, generate_event *out, hearth_err *err);
+// The same in pieces, so that one step serves several generations of a context:
+//   generate_rows()  what it wants computed next, at most `max` rows; 0: an event can be taken now
+//   generate_took()  after a step of `n_rows` of them, that took `ns`; `first`: the first's place
+//   generate_take()  the event, once it is ready: no rows are wanted
+hearth_status generate_rows(generation *g, llm_row *rows, int max, int *n_rows, hearth_err *err);
+void generate_took(generation *g, int n_rows, int first, uint64_t ns);
+bool generate_is_ready(const generation *g);
+hearth_status generate_take(generation *g, generate_event *out, hearth_err *err);
+bool generate_has_ended(const generation *g); // its last event was taken
+// A step with its rows failed with `status` and `why`. A full context is an event to take; anything
+// else comes back in *err.
+hearth_status generate_refused(generation *g, hearth_status status, const hearth_err *why,
+                               hearth_err *err);
+// Is the prompt still being computed, and how far: *done of *total tokens that had to be?
+bool generate_in_prompt(const generation *g, int64_t *done, int64_t *total);
 // The next event is the last one, with GENERATE_CANCELED and the text that was held back.
 void generate_cancel(generation *g);
 const generate_stats *generate_get_stats(const generation *g);

@@ -15,6 +15,7 @@ struct llm_session {
     llm_ctx *c;
     llm_seq seq;
     int64_t n, n_reused;
+    int64_t n_wanted; // of the running sync
     int32_t *token; // [n_ctx], the first n are in the cache
     llm_row *row;   // [n_batch]
     float *logits;  // [n_vocab]
@@ -60,20 +61,7 @@ static int64_t common_prefix(const llm_session *s, const int32_t *tokens, int64_
     return i;
 }
 
-static hearth_status step_batch(llm_session *s, const int32_t *tokens, int64_t n, bool is_last,
-                                hearth_err *err)
-{
-    for (int64_t i = 0; i < n; i++)
-        s->row[i] = (llm_row){.seq = s->seq, .pos = (int32_t)(s->n + i), .token = tokens[i]};
-    if (is_last) s->row[n - 1].want = LLM_WANT_LOGITS;
-    HEARTH_TRY(llm_step(s->c, s->row, (int)n, err));
-    memcpy(s->token + s->n, tokens, (size_t)n * sizeof *tokens);
-    s->n += n;
-    return HEARTH_OK;
-}
-
-hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
-                           session_progress progress, void *progress_ctx, hearth_err *err)
+hearth_status session_begin(llm_session *s, const int32_t *tokens, int64_t n, hearth_err *err)
 {
     const llm_ctx_options *o = llm_ctx_get_options(s->c);
     if (n < 1) return err_fail(err, HEARTH_E_ARG, "a session of no tokens");
@@ -83,16 +71,51 @@ hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
     int64_t keep = i64_min(common_prefix(s, tokens, n), n - 1);
     HEARTH_TRY(llm_seq_rewind(s->c, s->seq, keep, err));
     s->n = s->n_reused = keep;
-    int64_t batch = 0;
-    while (s->n < n) {
-        if (progress && !progress(progress_ctx, s->n - keep, n - keep))
-            return err_fail(err, HEARTH_E_CANCELED, "canceled");
-        batch = i64_min(o->n_batch, n - s->n);
-        HEARTH_TRY(step_batch(s, tokens + s->n, batch, s->n + batch == n, err));
-    }
-    const float *logits = llm_logits(s->c, (int)batch - 1);
+    s->n_wanted = n;
+    return HEARTH_OK;
+}
+
+int64_t session_missing(const llm_session *s) { return s->n_wanted - s->n; }
+
+int session_rows(const llm_session *s, const int32_t *tokens, llm_row *rows, int max)
+{
+    int n = (int)i64_min(max, session_missing(s));
+    for (int i = 0; i < n; i++)
+        rows[i] = (llm_row){.seq = s->seq, .pos = (int32_t)(s->n + i), .token = tokens[s->n + i]};
+    if (n > 0 && n == session_missing(s)) rows[n - 1].want = LLM_WANT_LOGITS;
+    return n;
+}
+
+void session_took(llm_session *s, const int32_t *tokens, int n_rows, int first)
+{
+    ASSERT(n_rows <= session_missing(s));
+    memcpy(s->token + s->n, tokens + s->n, (size_t)n_rows * sizeof *tokens);
+    s->n += n_rows;
+    if (session_missing(s) > 0) return;
+    const float *logits = llm_logits(s->c, first + n_rows - 1);
     memcpy(s->logits, logits, (size_t)s->c->m->c.n_vocab * sizeof *logits);
-    if (progress) progress(progress_ctx, n - keep, n - keep);
+}
+
+hearth_status session_step(llm_session *s, const int32_t *tokens, hearth_err *err)
+{
+    int n_rows = session_rows(s, tokens, s->row, llm_ctx_get_options(s->c)->n_batch);
+    ASSERT(n_rows > 0);
+    HEARTH_TRY(llm_step(s->c, s->row, n_rows, err));
+    session_took(s, tokens, n_rows, 0);
+    return HEARTH_OK;
+}
+
+hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
+                           session_progress progress, void *progress_ctx, hearth_err *err)
+{
+    HEARTH_TRY(session_begin(s, tokens, n, err));
+    int64_t total = session_missing(s), left;
+    while ((left = session_missing(s)) > 0) {
+        if (progress && !progress(progress_ctx, total - left, total))
+            return err_fail(err, HEARTH_E_CANCELED, "canceled");
+        HEARTH_TRY(session_step(s, tokens, err));
+    }
+    if (progress) progress(progress_ctx, total, total);
     return HEARTH_OK;
 }
 
@@ -188,7 +211,7 @@ hearth_status session_import(llm_session *s, const void *blob, size_t n, hearth_
     llm_seq imported;
     HEARTH_TRY(check_session(s, p, n, &at, err));
     llm_seq_free(s->c, s->seq);
-    s->n = 0;
+    s->n = s->n_wanted = 0;
     hearth_status status = llm_seq_import(s->c, p + at, n - at, &imported, err);
     if (status != HEARTH_OK) {
         hearth_status again = llm_seq_new(s->c, &s->seq, err); // the slot that was just freed
@@ -197,7 +220,7 @@ hearth_status session_import(llm_session *s, const void *blob, size_t n, hearth_
         return status;
     }
     s->seq = imported;
-    s->n = (int64_t)((at - SESSION_HEADER) / 4);
+    s->n = s->n_wanted = (int64_t)((at - SESSION_HEADER) / 4);
     for (int64_t i = 0; i < s->n; i++)
         s->token[i] = (int32_t)load_le(p + SESSION_HEADER + 4 * i, 4);
     return HEARTH_OK;

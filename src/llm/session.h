@@ -17,7 +17,21 @@ typedef bool (*session_progress)(void *ctx, int64_t done, int64_t total);
 // what was finished and the next sync goes on from there. HEARTH_E_LIMIT: n exceeds the context.
 hearth_status session_sync(llm_session *s, const int32_t *tokens, int64_t n,
                            session_progress progress, void *progress_ctx, hearth_err *err);
-const float *session_logits(const llm_session *s); // [n_vocab] of the last sync
+// A sync in pieces, for whoever runs the steps and puts several sessions into one:
+//   session_begin()   rewinds to what `tokens` has in common with the cache, less the last token
+//   session_rows()    the next rows, 1..max of them; the last token's wants logits
+//   session_took()    after a step that held them, `first` being the place of the first in it
+// until nothing is missing. A step that failed, or was never made, changes nothing: rows may be
+// asked for again.
+hearth_status session_begin(llm_session *s, const int32_t *tokens, int64_t n, hearth_err *err);
+int64_t session_missing(const llm_session *s); // rows until the end of session_begin()'s tokens
+// `tokens` as in session_begin(). Returns how many rows; 0 when nothing is missing.
+int session_rows(const llm_session *s, const int32_t *tokens, llm_row *rows, int max);
+void session_took(llm_session *s, const int32_t *tokens, int n_rows, int first);
+// One step of its own with the next rows; something is missing.
+hearth_status session_step(llm_session *s, const int32_t *tokens, hearth_err *err);
+
+const float *session_logits(const llm_session *s); // [n_vocab] of the last token of the last sync
 const int32_t *session_tokens(const llm_session *s, int64_t *n); // what the cache holds
 int64_t session_reused(const llm_session *s); // tokens that the last sync did not compute
 // Tokens and cache as bytes, for disk and for other processes.

@@ -64,6 +64,12 @@ static void pass_fail(wire_io *w, void *v, arena *a)
     wire_fail(w, &((failing *)v)->status, &((failing *)v)->message);
 }
 
+static void pass_news(wire_io *w, void *v, arena *a)
+{
+    (void)a;
+    wire_news(w, v);
+}
+
 typedef union any_value {
     opening open;
     llm_ctx_options ctx;
@@ -72,12 +78,14 @@ typedef union any_value {
     engine_event event;
     generate_options generate;
     failing fail;
+    engine_news news;
 } any_value;
 
 static void decode(int kind, const uint8_t *p, size_t n)
 {
     static void (*const passes[])(wire_io *, void *, arena *) = {
         pass_open, pass_ctx, pass_plan, pass_info, pass_event, pass_generate, pass_fail,
+        pass_news,
     };
     arena a;
     any_value v;
@@ -95,7 +103,7 @@ static void decode_stream(const uint8_t *p, size_t n)
 {
     static const uint8_t kinds[WIRE_TYPE_END] = {
         [WIRE_OPEN] = 0, [WIRE_PLAN] = 1, [WIRE_PLANNED] = 2, [WIRE_INFO] = 3, [WIRE_EVENT] = 4,
-        [WIRE_START] = 5, [WIRE_FAIL] = 6,
+        [WIRE_START] = 5, [WIRE_FAIL] = 6, [WIRE_NEWS] = 7,
     };
     wire_header h;
     while (n >= WIRE_HEADER && wire_read_header(p, &h)) {

@@ -114,6 +114,148 @@ static void compare_generations(engine *a, engine *b, const char *prompt_text)
     buf_release(&xb);
 }
 
+// --- several sessions in one step ----------------------------------------------------------------
+
+enum { TOGETHER = 5, TOGETHER_TOKENS = 40 };
+
+static void use_many_sessions(engine_options *o)
+{
+    o->n_seq = TOGETHER;
+    o->n_ctx = TOGETHER * 512;
+    o->n_batch = 32; // less than the longest prompts
+}
+
+typedef struct together {
+    engine_session s;
+    int32_t prompt[256], alone[TOGETHER_TOKENS], token[TOGETHER_TOKENS];
+    int64_t n_prompt, n_token;
+    bool has_ended, saw_progress;
+} together;
+
+static generate_options seeded(int i)
+{
+    generate_options o = endless();
+    o.sampling.seed = (uint64_t)(100 + i);
+    o.n_predict = TOGETHER_TOKENS - i; // ends differ too
+    return o;
+}
+
+static void make_prompts(engine *e, together *t)
+{
+    char text[256];
+    for (int i = 0; i < TOGETHER; i++) {
+        snprintf(text, sizeof text, "%.*s number %d", 2 + 50 * i,
+                 "One two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+                 "fifteen sixteen seventeen eighteen nineteen twenty twentyone twentytwo "
+                 "twentythree twentyfour twentyfive twentysix twentyseven twentyeight", i);
+        t[i].n_prompt = (int64_t)encode(e, text, t[i].prompt, COUNTOF(t[i].prompt));
+        t[i].s = open_session(e);
+        generate_options o = seeded(i);
+        generate_all(e, t[i].s, t[i].prompt, t[i].n_prompt, &o, t[i].alone, TOGETHER_TOKENS, NULL,
+                     NULL);
+        engine_session_close(e, t[i].s);
+        t[i].s = open_session(e);
+    }
+}
+
+static together *find_session(together *t, engine_session s)
+{
+    for (int i = 0; i < TOGETHER; i++)
+        if (t[i].s == s) return &t[i];
+    fail_msg("news of session %u", s);
+    return NULL;
+}
+
+static void take_event(together *t, const engine_event *event)
+{
+    assert_false(t->has_ended);
+    t->saw_progress |= event->prompt_total > 0;
+    if (event->gen.has_token) t->token[t->n_token++] = event->gen.token;
+    t->has_ended = event->gen.finish != GENERATE_RUNNING;
+}
+
+// Starts session i at step 3 i, so that prompts meet sessions that decode.
+static void run_together(engine *e, together *t, int cancel_at)
+{
+    engine_news news[TOGETHER];
+    hearth_err err = ERR_INIT;
+    int n = 1;
+    for (int step = 0; n > 0 || step < 3 * TOGETHER; step++) {
+        int i = step / 3;
+        generate_options o = seeded(i);
+        if (step % 3 == 0 && i < TOGETHER &&
+            engine_start(e, t[i].s, t[i].prompt, t[i].n_prompt, &o, &err))
+            fail_msg("%s", err.msg);
+        if (step == cancel_at) engine_cancel(e, t[0].s);
+        if (engine_step(e, news, &n, &err)) fail_msg("%s", err.msg);
+        for (int k = 0; k < n; k++) {
+            assert_int_equal(news[k].failed.status, HEARTH_OK);
+            take_event(find_session(t, news[k].session), &news[k].event);
+        }
+    }
+}
+
+static void check_together(engine_place place)
+{
+    engine *e = open_engine(TINY, place, use_many_sessions);
+    together *t = calloc(TOGETHER, sizeof *t);
+    assert_non_null(t);
+    make_prompts(e, t);
+    run_together(e, t, 20);
+    assert_in_range(t[0].n_token, 1, TOGETHER_TOKENS - 1); // canceled on its way
+    assert_memory_equal(t[0].token, t[0].alone, (size_t)t[0].n_token * sizeof *t[0].token);
+    assert_true(t[TOGETHER - 1].saw_progress);
+    for (int i = 1; i < TOGETHER; i++) {
+        assert_true(t[i].has_ended);
+        assert_int_equal(t[i].n_token, TOGETHER_TOKENS - i);
+        assert_memory_equal(t[i].token, t[i].alone, (size_t)t[i].n_token * sizeof *t[i].token);
+    }
+    free(t);
+    engine_close(e);
+}
+
+static void test_step_in_process(void **state) { (void)state; check_together(ENGINE_LOCAL); }
+static void test_step_in_child(void **state) { (void)state; check_together(ENGINE_CHILD); }
+
+static void use_small_context(engine_options *o) { o->n_seq = 2; o->n_ctx = 128; o->n_batch = 64; }
+
+// Two sessions share two pages: one gets both, the other's prompt has no room. The first goes on to
+// the end of the context as if it were alone.
+static void test_step_full_context(void **state)
+{
+    (void)state;
+    engine *e = open_engine(TINY, ENGINE_LOCAL, use_small_context);
+    int32_t prompt[100];
+    for (int i = 0; i < 100; i++) prompt[i] = 40 + i % 20;
+    engine_session a = open_session(e), b = open_session(e);
+    generate_options o = endless();
+    hearth_err err = ERR_INIT;
+    engine_news news[2];
+    int n = 0, n_token = 0;
+    generate_finish finish = GENERATE_RUNNING;
+    assert_int_equal(engine_start(e, a, prompt, 70, &o, &err), HEARTH_OK);
+    while (n_token == 0) {
+        assert_int_equal(engine_step(e, news, &n, &err), HEARTH_OK);
+        n_token += n == 1 && news[0].event.gen.has_token;
+    }
+    assert_int_equal(engine_start(e, b, prompt, 100, &o, &err), HEARTH_OK);
+    bool was_refused = false;
+    while (finish == GENERATE_RUNNING) {
+        assert_int_equal(engine_step(e, news, &n, &err), HEARTH_OK);
+        for (int i = 0; i < n; i++) {
+            if (news[i].session == b) was_refused = news[i].failed.status == HEARTH_E_LIMIT;
+            else n_token += news[i].event.gen.has_token;
+            if (news[i].session == a) finish = news[i].event.gen.finish;
+        }
+    }
+    assert_true(was_refused);
+    assert_int_equal(finish, GENERATE_CONTEXT);
+    assert_int_equal(n_token, 128 - 70 + 1); // the last one is drawn, not put into the cache
+    assert_int_equal(engine_step(e, news, &n, &err), HEARTH_OK);
+    assert_int_equal(n, 0);
+    engine_close(e);
+}
+
 static void compare_logits(engine *a, engine *b)
 {
     enum { N = 20 };
@@ -629,6 +771,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], ENGINE_ROLE_ARG) == 0) return run_child();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_step_in_process),
+        cmocka_unit_test(test_step_in_child),
+        cmocka_unit_test(test_step_full_context),
         cmocka_unit_test(test_same_synthetic),  cmocka_unit_test(test_same_story),
         cmocka_unit_test(test_story_text),      cmocka_unit_test(test_large_text),
         cmocka_unit_test(test_two_sessions),    cmocka_unit_test(test_export_between_places),

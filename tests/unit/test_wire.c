@@ -19,12 +19,13 @@ typedef struct everything {
     llm_plan plan;
     engine_info info;
     engine_event event;
+    engine_news news;
     generate_options generate;
     int status;
     str message;
 } everything;
 
-enum { N_KIND = 7 };
+enum { N_KIND = 8 };
 
 static void pass(int kind, wire_io *w, everything *e, arena *a)
 {
@@ -35,6 +36,7 @@ static void pass(int kind, wire_io *w, everything *e, arena *a)
     case 3: wire_info(w, &e->info); break;
     case 4: wire_event(w, &e->event); break;
     case 5: wire_generate(w, &e->generate, a); break;
+    case 6: wire_news(w, &e->news); break;
     default: wire_fail(w, &e->status, &e->message); break;
     }
 }
@@ -64,6 +66,8 @@ static everything make_all(void)
                                    .text = STR("né"), .logprob = -0.25f, .n_top = 2,
                                    .top = {{31, -0.25f}, {5, (float)NAN}}};
     e.event.stats = (generate_stats){1, 2, 3, 4, 5};
+    e.news.event = e.event;
+    err_fail(&e.news.failed, HEARTH_E_LIMIT, "no room");
     generate_options_default(&e.generate);
     e.generate.stop = stops;
     e.generate.n_stop = COUNTOF(stops);
@@ -101,6 +105,9 @@ static void check_same(const everything *a, const everything *b)
     assert_true(isnan(b->event.gen.top[1].logprob));
     assert_int_equal(str_cmp(a->event.gen.text, b->event.gen.text), 0);
     assert_memory_equal(&a->event.stats, &b->event.stats, sizeof a->event.stats);
+    assert_int_equal(b->news.failed.status, HEARTH_E_LIMIT);
+    assert_string_equal(b->news.failed.msg, "no room");
+    assert_int_equal(b->news.event.gen.token, a->event.gen.token);
     assert_int_equal(a->status, b->status);
     assert_int_equal(str_cmp(a->message, b->message), 0);
 }
