@@ -34,6 +34,7 @@
 #define LIMIT_EMBD (1 << 20)
 #define LIMIT_HEADS 4096
 #define LIMIT_HEAD_SIZE 4096            // values of one head; 256 in the largest published models
+#define LIMIT_STATE (1 << 28)           // floats that one layer remembers of a sequence; 2 M in use
 #define LIMIT_FF (1 << 22)
 #define LIMIT_EXPERTS 4096               // of a layer; 512 in the largest published models
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary

@@ -6,6 +6,8 @@
 //   | head 0: key 0, key 1 ... | head 1: ... | ...   | head 0: value 0 ... | ...
 //   ^ base + page * page_stride                      ^ + values_at
 //
+// Where values are the begin of their keys, values_at is 0 and the step between values is a key's.
+//
 // Work is cut into (row, key/value head) pairs: the query heads that share a key/value head go
 // through its pages together, and a pair is one thread's from the first page to the division, so
 // nothing is merged and the bits do not depend on who did it. Scratch is one online-softmax state
@@ -40,6 +42,11 @@ static size_t item_bytes(dtype t, int64_t n)
     return bytes;
 }
 
+static size_t value_step(const dev_cache *c)
+{
+    return c->values_in_keys ? item_bytes(c->type_k, c->d_k) : item_bytes(c->type_v, c->d_v);
+}
+
 static uint8_t *page_at(const dev_cache *c, const dev_attn_row *r, int64_t page)
 {
     return (uint8_t *)cpu_ptr(c->base) + (size_t)r->pages[page] * c->page_stride;
@@ -50,14 +57,16 @@ void cpu_cache_write(dev *d, const dev_cache *c, const dev_attn_row *rows, int64
 {
     const cpu_dev *cpu = cpu_of(d);
     size_t k_item = item_bytes(c->type_k, c->d_k), v_item = item_bytes(c->type_v, c->d_v);
-    const float *key = cpu_f32(k), *value = cpu_f32(v);
+    const float *key = cpu_f32(k), *value = c->values_in_keys ? NULL : cpu_f32(v);
     for (int64_t r = 0; r < n_rows; r++) {
         uint8_t *page = page_at(c, &rows[r], rows[r].pos / c->page_len);
         int64_t slot = rows[r].pos % c->page_len;
-        for (int64_t h = 0; h < c->n_head_kv; h++, key += c->d_k, value += c->d_v) {
+        for (int64_t h = 0; h < c->n_head_kv; h++, key += c->d_k) {
             size_t at = (size_t)(h * c->page_len + slot);
             cpu->k.cache_store[c->type_k](key, page + at * k_item, c->d_k);
+            if (c->values_in_keys) continue;
             cpu->k.cache_store[c->type_v](value, page + c->values_at + at * v_item, c->d_v);
+            value += c->d_v;
         }
     }
 }
@@ -134,12 +143,13 @@ void cpu_attention(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn
                    int64_t n_rows, dev_view q, dev_view out, dev_view scratch)
 {
     ASSERT(c->type_k == c->type_v && a->n_head % c->n_head_kv == 0);
+    ASSERT(!c->values_in_keys || (c->values_at == 0 && c->d_v <= c->d_k));
     ASSERT(!a->sinks || a->sinks->type == DTYPE_F32);
     const cpu_dev *cpu = cpu_of(d);
     attn_job j = {.k = choose_kern(cpu, c), .a = a, .c = c, .rows = rows, .n_rows = n_rows,
                   .group = a->n_head / c->n_head_kv,
                   .k_item = item_bytes(c->type_k, c->d_k),
-                  .v_item = item_bytes(c->type_v, c->d_v),
+                  .v_item = value_step(c),
                   .sinks = a->sinks ? cpu_f32(a->sinks->data) : NULL,
                   .q = cpu_f32(q),
                   .out = cpu_f32(out), .state = cpu_ptr(scratch),

@@ -44,6 +44,7 @@ typedef struct dev_cache {
     size_t page_stride, values_at;
     int64_t page_len, n_head_kv, d_k, d_v;
     dtype type_k, type_v;
+    bool values_in_keys; // a value is the first d_v numbers of its key: no values are stored
 } dev_cache;
 
 // Where one row's keys are: position j lives in page pages[j / page_len], slot j % page_len.
@@ -53,6 +54,19 @@ typedef struct dev_attn_row {
     int64_t first, last;   // attends to positions [first, last]: [0, pos] in causal attention,
                            // first > 0 in a sliding window, last > pos where rows see ahead
 } dev_attn_row;
+
+// One layer's slice of the recurrent states: what a sequence leaves behind in slot s begins at
+// base + s * slot_stride bytes, float32 in an order that is the layer's own.
+typedef struct dev_state {
+    dev_view base;
+    size_t slot_stride;
+} dev_state;
+
+// Row i of a batch goes on from what slot `from` holds (-1: from zeros) and leaves its result in
+// slot `to`. Rows of a sequence stand in order and mostly have from == to; rows of other sequences
+// may stand between them and never name their slots. An op goes through the rows one after the
+// other and cuts its work by heads or channels, so that the bits do not depend on the batch.
+typedef struct dev_state_row { int32_t from, to; } dev_state_row;
 
 // How scores become weights.
 typedef struct dev_attn {
@@ -122,7 +136,8 @@ typedef struct dev_ops {
     // x: [n_rows][n_head][d_head], rotated in place.
     void (*rope)(dev *d, const dev_rope *rope, dev_view angles, dev_view x, int64_t n_rows,
                  int64_t n_head, int64_t d_head);
-    // Stores k [n_rows][n_head_kv * d_k] and v likewise at each row's own position.
+    // Stores k [n_rows][n_head_kv * d_k] and v likewise at each row's own position. v is not looked
+    // at where values are in keys.
     void (*cache_write)(dev *d, const dev_cache *c, const dev_attn_row *rows, int64_t n_rows,
                         dev_view k, dev_view v);
     // out [n_rows][n_head * d_v] = softmax(scale * q k) v with q [n_rows][n_head * d_k].

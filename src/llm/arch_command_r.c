@@ -30,13 +30,13 @@ static void bind_command_r_layer(llm_binder *b, llm_layer *out)
 }
 
 static hearth_status run_command_r_layer(const nn_run *r, const llm_layer *l,
-                                         const dev_cache *cache, hearth_err *err)
+                                         const nn_memory *mem, hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
     int64_t n = r->n_rows * l->attn_norm.n;
     HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));
     HEARTH_TRY(nn_feed_forward_to(r, &l->ffn, r->beside, err));
-    HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
+    HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
     ops->add(r->d, r->x, r->h, n, r->x);
     ops->add(r->d, r->x, r->beside, n, r->x);
     return HEARTH_OK;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+// --- sizes ---------------------------------------------------------------------------------------
+
 static size_t type_bytes(dtype t, int64_t n)
 {
     size_t bytes = 0;
@@ -12,80 +14,165 @@ static size_t type_bytes(dtype t, int64_t n)
     return bytes;
 }
 
-// A page is at most 1024 layers x 4096 heads x 64 x 2 x 4096 values x 4 bytes = 2^53.
-hearth_status cache_plan(const llm_config *c, int64_t n_layer, const llm_ctx_options *o,
+static bool has_pages(const llm_memory *m) { return m->shares < 0 && m->n_head_kv > 0; }
+
+static uint64_t keys_bytes(const cache_shape *s, const llm_memory *m)
+{
+    return (uint64_t)m->n_head_kv * LLM_PAGE * type_bytes(s->type_k, m->d_k);
+}
+
+// A layer's share of a page: at most 4096 heads x 64 x 2 x 4096 values x 4 bytes = 2^33.
+static uint64_t page_share(const cache_shape *s, const llm_memory *m)
+{
+    if (m->values_in_keys) return keys_bytes(s, m);
+    return keys_bytes(s, m) + (uint64_t)m->n_head_kv * LLM_PAGE * type_bytes(s->type_v, m->d_v);
+}
+
+static uint64_t state_share(const llm_memory *m)
+{
+    return align_up((size_t)m->n_state * sizeof(float), 64);
+}
+
+// A window that covers the whole context is none.
+static int64_t window_of(const cache_shape *s, const llm_memory *m)
+{
+    return m->window < s->n_ctx ? m->window : 0;
+}
+
+static int find_group(const cache_shape *s, const llm_memory *m)
+{
+    int g = 0;
+    while (g < s->n_group && s->group[g].window != window_of(s, m)) g++;
+    return g;
+}
+
+static hearth_status add_layer(cache_shape *s, const llm_memory *m, const llm_ctx_options *o,
+                               hearth_err *err)
+{
+    s->slot_bytes += state_share(m);
+    if (!has_pages(m)) return HEARTH_OK;
+    int g = find_group(s, m);
+    if (g == CACHE_GROUPS)
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "layers of more than %d different windows",
+                        CACHE_GROUPS);
+    if (g == s->n_group) {
+        int64_t window = window_of(s, m);
+        s->group[s->n_group++] = (page_shape){
+            .window = window, .n_pages = pages_most(window, o), .n_entries = pages_for(o->n_ctx),
+            .n_seq = o->n_seq, .n_append = o->n_batch};
+    }
+    s->group[g].page_bytes += (size_t)page_share(s, m);
+    return HEARTH_OK;
+}
+
+static bool place_block(cache_shape *s, int64_t n, uint64_t each, uint64_t *at)
+{
+    uint64_t bytes;
+    *at = s->pool_bytes;
+    return mul_ok_u64((uint64_t)n, each, &bytes) && bytes <= SIZE_MAX / 2 &&
+           (s->pool_bytes += (bytes + 63) & ~(uint64_t)63) <= SIZE_MAX / 2;
+}
+
+hearth_status cache_plan(const llm_memory *memory, int64_t n_layer, const llm_ctx_options *o,
                          cache_shape *out, hearth_err *err)
 {
-    cache_shape s = {
-        .n_pages = o->n_ctx / LLM_PAGE, .n_seq = o->n_seq, .n_append = o->n_batch,
-        .n_layer = n_layer, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
-        .type_k = o->type_k, .type_v = o->type_v,
-        .key_bytes = type_bytes(o->type_k, c->d_k), .value_bytes = type_bytes(o->type_v, c->d_v),
-    };
-    uint64_t positions = (uint64_t)c->n_head_kv * LLM_PAGE, pool;
-    uint64_t layer_bytes = positions * (s.key_bytes + s.value_bytes);
-    if (!mul_ok_u64(layer_bytes * (uint64_t)n_layer, (uint64_t)s.n_pages, &pool) || pool > SIZE_MAX)
+    cache_shape s = {.memory = memory, .n_layer = n_layer, .n_ctx = o->n_ctx, .n_seq = o->n_seq,
+                     .type_k = o->type_k, .type_v = o->type_v};
+    for (int64_t i = 0; i < n_layer; i++) HEARTH_TRY(add_layer(&s, &memory[i], o, err));
+    if (s.slot_bytes) s.n_slots = o->n_seq * STATE_SLOTS;
+    bool ok = place_block(&s, s.n_slots, s.slot_bytes, &s.slots_at);
+    for (int g = 0; g < s.n_group; g++)
+        ok = ok && place_block(&s, s.group[g].n_pages, s.group[g].page_bytes, &s.group_at[g]);
+    if (!ok)
         return err_fail(err, HEARTH_E_LIMIT, "a context of %lld positions has no room in memory",
                         (long long)o->n_ctx);
-    s.values_at = (size_t)positions * s.key_bytes;
-    s.layer_bytes = (size_t)layer_bytes;
-    s.page_bytes = (size_t)n_layer * s.layer_bytes;
     *out = s;
     return HEARTH_OK;
 }
 
 uint64_t cache_host_bytes(const cache_shape *s)
 {
-    uint64_t pages = (uint64_t)s->n_pages, seqs = (uint64_t)s->n_seq;
-    return seqs * (sizeof(int64_t) + sizeof(int32_t)) + (uint64_t)s->n_append * sizeof(cache_undo) +
-           (seqs + 2) * pages * sizeof(uint32_t);
+    uint64_t n = (uint64_t)s->n_layer * sizeof(cache_place) +
+                 (uint64_t)s->n_seq * (sizeof(int64_t) + sizeof(int32_t)) +
+                 states_host_bytes(s->n_seq, s->n_slots);
+    for (int g = 0; g < s->n_group; g++) n += pages_host_bytes(&s->group[g]);
+    return n;
 }
 
-uint64_t cache_pool_bytes(const cache_shape *s)
+// --- places --------------------------------------------------------------------------------------
+
+static void place_layers(llm_cache *c)
 {
-    return (uint64_t)s->n_pages * (uint64_t)s->page_bytes;
+    const cache_shape *s = &c->s;
+    uint64_t page[CACHE_GROUPS] = {0}, slot = 0;
+    for (int64_t i = 0; i < s->n_layer; i++) {
+        const llm_memory *m = &s->memory[i];
+        c->place[i] = (cache_place){.group = CACHE_NO_GROUP, .state_at = slot};
+        slot += state_share(m);
+        if (!has_pages(m)) continue;
+        int g = find_group(s, m);
+        c->place[i].group = g;
+        c->place[i].page_at = page[g];
+        page[g] += page_share(s, m);
+    }
 }
 
 // Fields in order of falling alignment, so that the arrays follow each other without gaps.
 void cache_init(llm_cache *c, const cache_shape *s, dev *d, dev_buf *pool, uint64_t fingerprint,
                 void *host)
 {
-    *c = (llm_cache){.s = *s, .d = d, .pool = pool, .fingerprint = fingerprint};
-    c->length = host;
+    *c = (llm_cache){.s = *s, .d = d, .pool = pool, .fingerprint = fingerprint, .place = host};
+    c->length = (int64_t *)(c->place + s->n_layer);
     c->pending = (int32_t *)(c->length + s->n_seq);
-    c->undo = (cache_undo *)(c->pending + s->n_seq);
-    c->table = (uint32_t *)(c->undo + s->n_append);
-    c->refs = c->table + s->n_seq * s->n_pages;
-    c->free_page = c->refs + s->n_pages;
     memset(c->pending, 0, (size_t)s->n_seq * sizeof *c->pending);
-    memset(c->refs, 0, (size_t)s->n_pages * sizeof *c->refs);
     for (int64_t i = 0; i < s->n_seq; i++) c->length[i] = -1;
-    for (int64_t i = s->n_pages - 1; i >= 0; i--) c->free_page[c->n_free++] = (uint32_t)i;
+    void *end = c->pending + s->n_seq;
+    for (int g = 0; g < s->n_group; g++)
+        end = pages_init(&c->group[g], &s->group[g], d, (dev_view){pool, (size_t)s->group_at[g]},
+                         end);
+    states_init(&c->states, s->n_seq, s->n_slots, end);
+    place_layers(c);
 }
+
+int cache_group_of(const llm_cache *c, int64_t layer)
+{
+    int64_t shares = c->s.memory[layer].shares;
+    return c->place[shares < 0 ? layer : shares].group;
+}
+
+dev_cache cache_layer(const llm_cache *c, int64_t layer)
+{
+    const llm_memory *m = &c->s.memory[layer];
+    if (m->shares >= 0) return cache_layer(c, m->shares);
+    const cache_place *p = &c->place[layer];
+    if (p->group == CACHE_NO_GROUP) return (dev_cache){.page_len = LLM_PAGE};
+    return (dev_cache){
+        .base = dev_at(c->group[p->group].pool, (size_t)p->page_at),
+        .page_stride = c->s.group[p->group].page_bytes,
+        .values_at = m->values_in_keys ? 0 : (size_t)keys_bytes(&c->s, m),
+        .page_len = LLM_PAGE, .n_head_kv = m->n_head_kv, .d_k = m->d_k, .d_v = m->d_v,
+        .type_k = c->s.type_k, .type_v = c->s.type_v, .values_in_keys = m->values_in_keys,
+    };
+}
+
+dev_state cache_state(const llm_cache *c, int64_t layer)
+{
+    return (dev_state){{c->pool, (size_t)(c->s.slots_at + c->place[layer].state_at)},
+                       (size_t)c->s.slot_bytes};
+}
+
+dev_attn_row cache_row(const llm_cache *c, int group, llm_seq s, int64_t pos)
+{
+    const page_group *g = &c->group[group];
+    int64_t first = g->s.window ? i64_max(pos - g->s.window + 1, 0) : 0;
+    return (dev_attn_row){pages_of(g, s), pos, first, pos};
+}
+
+// --- sequences -----------------------------------------------------------------------------------
 
 bool cache_has(const llm_cache *c, llm_seq s)
 {
     return s >= 0 && s < c->s.n_seq && c->length[s] >= 0;
-}
-
-static uint32_t *table_of(const llm_cache *c, llm_seq s) { return c->table + s * c->s.n_pages; }
-
-const uint32_t *cache_pages(const llm_cache *c, llm_seq s) { return table_of(c, s); }
-
-static void drop_page(llm_cache *c, uint32_t page)
-{
-    ASSERT(c->refs[page] > 0);
-    if (--c->refs[page] == 0) c->free_page[c->n_free++] = page;
-}
-
-static hearth_status take_page(llm_cache *c, uint32_t *out, hearth_err *err)
-{
-    if (c->n_free == 0)
-        return err_fail(err, HEARTH_E_LIMIT, "the context of %lld positions is full",
-                        (long long)(c->s.n_pages * LLM_PAGE));
-    *out = c->free_page[--c->n_free];
-    c->refs[*out] = 1;
-    return HEARTH_OK;
 }
 
 hearth_status cache_new(llm_cache *c, llm_seq *out, hearth_err *err)
@@ -101,87 +188,84 @@ hearth_status cache_new(llm_cache *c, llm_seq *out, hearth_err *err)
                     (long long)c->s.n_seq);
 }
 
-void cache_rewind(llm_cache *c, llm_seq s, int64_t n)
+int64_t cache_nearest(const llm_cache *c, llm_seq s, int64_t n)
 {
     ASSERT(cache_has(c, s) && n >= 0 && n <= c->length[s]);
-    int64_t held = cache_pages_for(c->length[s]);
-    while (held > cache_pages_for(n)) drop_page(c, table_of(c, s)[--held]);
+    n = states_nearest(&c->states, s, n);
+    for (int g = 0; g < c->s.n_group; g++)
+        if (!pages_hold(&c->group[g], s, n)) return 0;
+    return n;
+}
+
+static void go_back(llm_cache *c, llm_seq s, int64_t n)
+{
+    for (int g = 0; g < c->s.n_group; g++) pages_rewind(&c->group[g], s, c->length[s], n);
+    states_rewind(&c->states, s, n);
     c->length[s] = n;
+}
+
+static hearth_status check_reach(const llm_cache *c, llm_seq s, int64_t n, hearth_err *err)
+{
+    int64_t nearest = cache_nearest(c, s, n);
+    if (nearest == n) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_STATE,
+                    "sequence %d: position %lld is not remembered, the nearest is %lld", (int)s,
+                    (long long)n, (long long)nearest);
+}
+
+hearth_status cache_rewind(llm_cache *c, llm_seq s, int64_t n, hearth_err *err)
+{
+    HEARTH_TRY(check_reach(c, s, n, err));
+    go_back(c, s, n);
+    return HEARTH_OK;
 }
 
 void cache_free(llm_cache *c, llm_seq s)
 {
-    cache_rewind(c, s, 0);
+    go_back(c, s, 0);
     c->length[s] = -1;
 }
 
 hearth_status cache_fork(llm_cache *c, llm_seq from, int64_t n, llm_seq *out, hearth_err *err)
 {
-    ASSERT(cache_has(c, from) && n >= 0 && n <= c->length[from]);
+    *out = -1;
+    HEARTH_TRY(check_reach(c, from, n, err));
     HEARTH_TRY(cache_new(c, out, err));
-    const uint32_t *pages = table_of(c, from);
-    for (int64_t i = 0; i < cache_pages_for(n); i++) {
-        table_of(c, *out)[i] = pages[i];
-        c->refs[pages[i]]++;
-    }
+    for (int g = 0; g < c->s.n_group; g++) pages_share(&c->group[g], from, *out, n);
+    states_share(&c->states, from, *out, n);
     c->length[*out] = n;
     return HEARTH_OK;
 }
 
-static void put_page(llm_cache *c, llm_seq s, int64_t index, uint32_t page, int32_t old_page)
-{
-    ASSERT(c->n_undo < c->s.n_append);
-    c->undo[c->n_undo++] = (cache_undo){s, (int32_t)index, old_page};
-    table_of(c, s)[index] = page;
-}
+// --- a step --------------------------------------------------------------------------------------
 
-hearth_status cache_append(llm_cache *c, llm_seq s, hearth_err *err)
+hearth_status cache_append(llm_cache *c, llm_seq s, dev_state_row *state, hearth_err *err)
 {
-    int64_t pos = c->length[s] + c->pending[s], index = pos / LLM_PAGE;
-    uint32_t page;
-    if (pos % LLM_PAGE == 0) {
-        HEARTH_TRY(take_page(c, &page, err));
-        put_page(c, s, index, page, CACHE_NO_PAGE);
-    } else if (c->refs[table_of(c, s)[index]] > 1) {
-        uint32_t old = table_of(c, s)[index];
-        HEARTH_TRY(take_page(c, &page, err));
-        c->d->ops->copy(c->d, (dev_view){c->pool, page * c->s.page_bytes},
-                        (dev_view){c->pool, old * c->s.page_bytes}, c->s.page_bytes);
-        put_page(c, s, index, page, (int32_t)old);
-    }
+    int64_t pos = c->length[s] + c->pending[s];
+    if (pos >= c->s.n_ctx)
+        return err_fail(err, HEARTH_E_LIMIT, "the context of %lld positions is full",
+                        (long long)c->s.n_ctx);
+    for (int g = 0; g < c->s.n_group; g++) HEARTH_TRY(pages_append(&c->group[g], s, pos, err));
+    *state = states_append(&c->states, s, pos);
     c->pending[s]++;
     return HEARTH_OK;
 }
 
 void cache_commit(llm_cache *c)
 {
-    for (int64_t i = 0; i < c->n_undo; i++)
-        if (c->undo[i].old_page != CACHE_NO_PAGE) drop_page(c, (uint32_t)c->undo[i].old_page);
-    c->n_undo = 0;
-    for (int64_t i = 0; i < c->s.n_seq; i++) {
-        c->length[i] += c->pending[i];
-        c->pending[i] = 0;
+    for (int g = 0; g < c->s.n_group; g++) pages_commit(&c->group[g]);
+    for (llm_seq s = 0; s < c->s.n_seq; s++) {
+        if (!c->pending[s]) continue;
+        c->length[s] += c->pending[s];
+        c->pending[s] = 0;
+        for (int g = 0; g < c->s.n_group; g++) pages_trim(&c->group[g], s, c->length[s]);
+        states_commit(&c->states, s, c->length[s]);
     }
 }
 
 void cache_rollback(llm_cache *c)
 {
-    while (c->n_undo > 0) {
-        const cache_undo *u = &c->undo[--c->n_undo];
-        uint32_t *entry = &table_of(c, u->seq)[u->index];
-        drop_page(c, *entry);
-        if (u->old_page != CACHE_NO_PAGE) *entry = (uint32_t)u->old_page;
-    }
+    for (int g = 0; g < c->s.n_group; g++) pages_rollback(&c->group[g]);
+    for (llm_seq s = 0; s < c->s.n_seq; s++) states_rollback(&c->states, s);
     memset(c->pending, 0, (size_t)c->s.n_seq * sizeof *c->pending);
-}
-
-dev_cache cache_layer(const llm_cache *c, int64_t layer)
-{
-    const cache_shape *s = &c->s;
-    return (dev_cache){
-        .base = {c->pool, (size_t)layer * s->layer_bytes},
-        .page_stride = s->page_bytes, .values_at = s->values_at, .page_len = LLM_PAGE,
-        .n_head_kv = s->n_head_kv, .d_k = s->d_k, .d_v = s->d_v,
-        .type_k = s->type_k, .type_v = s->type_v,
-    };
 }

@@ -3,7 +3,7 @@
 // ctx_plan() lays out four blocks and llm_ctx_create() takes exactly these, so that the plan that a
 // person is shown is what happens:
 //
-//   MEM_CACHE    device: the pages          host: page tables, counts
+//   MEM_CACHE    device: pages and states   host: page tables, counts
 //   MEM_SCRATCH  device: activations        host: the context itself, logits and hidden states
 //
 // Device activations (rows of n_batch), q..att and gate, up share one region since a layer uses
@@ -49,7 +49,7 @@ static hearth_status check_options(const llm_ctx_options *o, hearth_err *err)
 // A step cannot have more rows than there are positions, nor more results than rows.
 static void round_options(llm_ctx_options *o)
 {
-    o->n_ctx = cache_pages_for(o->n_ctx) * LLM_PAGE;
+    o->n_ctx = pages_for(o->n_ctx) * LLM_PAGE;
     o->n_batch = (int)i64_min(o->n_batch, o->n_ctx);
     o->n_logits = int_min(o->n_logits, o->n_batch);
 }
@@ -66,14 +66,26 @@ static size_t place_floats(uint64_t *end, int64_t rows, int64_t n)
     return place(end, (uint64_t)rows * (uint64_t)n * sizeof(float));
 }
 
+static size_t attention_scratch(const llm_model *m, const llm_ctx_options *o)
+{
+    size_t most = 0;
+    for (int64_t i = 0; i < m->n_layer; i++) {
+        const llm_memory *y = &m->memory[i];
+        const dev_cache shape = {.page_len = LLM_PAGE, .n_head_kv = y->n_head_kv, .d_k = y->d_k,
+                                 .d_v = y->d_v, .type_k = o->type_k, .type_v = o->type_v,
+                                 .values_in_keys = y->values_in_keys};
+        if (y->shares >= 0 || !y->n_head_kv) continue;
+        most = size_max(most, m->d->ops->attention_scratch(m->d, m->c.n_head, &shape, o->n_batch));
+    }
+    return most;
+}
+
 // The most that any matrix of the model, or attention, wants for n_batch rows.
-static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o,
-                                 const cache_shape *cache, size_t *out, hearth_err *err)
+static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o, size_t *out,
+                                 hearth_err *err)
 {
     const dev_ops *ops = m->d->ops;
-    const dev_cache shape = {.page_len = LLM_PAGE, .n_head_kv = m->c.n_head_kv, .d_k = m->c.d_k,
-                             .d_v = m->c.d_v, .type_k = cache->type_k, .type_v = cache->type_v};
-    size_t most = ops->attention_scratch(m->d, m->c.n_head, &shape, o->n_batch);
+    size_t most = attention_scratch(m, o);
     for (weight_id id = 0; id < weights_count(m->w); id++) {
         const dev_weight *w;
         HEARTH_TRY(weights_acquire(m->w, id, &w, err));
@@ -88,6 +100,24 @@ static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o,
     return HEARTH_OK;
 }
 
+// Numbers of a row's queries, keys, values and results in the layer where they are most.
+typedef struct head_sizes { int64_t q, k, v, att; } head_sizes;
+
+static head_sizes max_heads(const llm_model *m)
+{
+    const llm_config *c = &m->c;
+    head_sizes h = {0};
+    for (int64_t i = 0; i < m->n_layer; i++) {
+        const llm_memory *y = &m->memory[i];
+        if (y->shares >= 0 || !y->n_head_kv) continue;
+        h.q = i64_max(h.q, c->n_head * y->d_k);
+        h.k = i64_max(h.k, y->n_head_kv * y->d_k);
+        h.v = i64_max(h.v, y->n_head_kv * y->d_v);
+        h.att = i64_max(h.att, c->n_head * y->d_v);
+    }
+    return h;
+}
+
 static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
 {
     const llm_config *c = &m->c;
@@ -97,10 +127,11 @@ static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
     l->x = place_floats(&end, rows, c->n_embd);
     l->h = place_floats(&end, rows, c->n_embd);
     uint64_t ffn_end = end;
-    l->q = place_floats(&end, rows, c->n_head * c->d_k);
-    l->k = place_floats(&end, rows, c->n_head_kv * c->d_k);
-    l->v = place_floats(&end, rows, c->n_head_kv * c->d_v);
-    l->att = place_floats(&end, rows, c->n_head * c->d_v);
+    head_sizes heads = max_heads(m);
+    l->q = place_floats(&end, rows, heads.q);
+    l->k = place_floats(&end, rows, heads.k);
+    l->v = place_floats(&end, rows, heads.v);
+    l->att = place_floats(&end, rows, heads.att);
     int64_t n_ff = i64_max(c->n_ff, i64_max(c->n_expert_used * c->n_ff_expert, c->n_ff_shared));
     l->gate = place_floats(&ffn_end, rows, n_ff);
     l->up = place_floats(&ffn_end, rows, n_ff);
@@ -122,8 +153,8 @@ static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
 static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
 {
     uint64_t rows = (uint64_t)l->o.n_batch, end = sizeof(llm_ctx);
-    l->host_rows = place(&end, rows * sizeof(dev_attn_row));
-    l->host_local_rows = place(&end, c->window > 0 ? rows * sizeof(dev_attn_row) : 0);
+    l->host_rows = place(&end, (uint64_t)l->cache.n_group * rows * sizeof(dev_attn_row));
+    l->host_state_rows = place(&end, l->cache.n_slots ? rows * sizeof(dev_state_row) : 0);
     l->host_ids = place(&end, rows * sizeof(int32_t));
     l->host_slot = place(&end, rows * sizeof(int32_t));
     l->host_want = place(&end, rows);
@@ -147,8 +178,8 @@ hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout 
     size_t scratch = 0;
     HEARTH_TRY(check_options(o, err));
     round_options(&l.o);
-    HEARTH_TRY(cache_plan(&m->c, m->n_layer, &l.o, &l.cache, err));
-    HEARTH_TRY(max_scratch(m, &l.o, &l.cache, &scratch, err));
+    HEARTH_TRY(cache_plan(m->memory, m->n_layer, &l.o, &l.cache, err));
+    HEARTH_TRY(max_scratch(m, &l.o, &scratch, err));
     plan_device(m, scratch, &l);
     plan_host(&m->c, m->has_head, &l);
     if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
@@ -166,7 +197,7 @@ hearth_status llm_make_plan(const llm_model *m, const llm_ctx_options *o, llm_pl
     llm_plan p = {
         .weights_bytes = weights_bytes(m->w),
         .model_bytes = m->own_bytes,
-        .cache_bytes = cache_host_bytes(&l.cache) + cache_pool_bytes(&l.cache),
+        .cache_bytes = cache_host_bytes(&l.cache) + l.cache.pool_bytes,
         .scratch_bytes = l.device_bytes + l.host_bytes,
     };
     p.total_bytes = p.weights_bytes + p.model_bytes + p.cache_bytes + p.scratch_bytes;
@@ -179,7 +210,7 @@ static void set_pointers(llm_ctx *c)
     const ctx_layout *l = &c->l;
     uint8_t *host = (uint8_t *)c;
     c->rows = (dev_attn_row *)(void *)(host + l->host_rows);
-    c->local_rows = (dev_attn_row *)(void *)(host + l->host_local_rows);
+    c->state_rows = (dev_state_row *)(void *)(host + l->host_state_rows);
     c->ids = (int32_t *)(void *)(host + l->host_ids);
     c->slot = (int32_t *)(void *)(host + l->host_slot);
     c->want = host + l->host_want;
@@ -192,8 +223,7 @@ static void set_run(llm_ctx *c)
     const ctx_layout *l = &c->l;
     dev_view base = {c->scratch, 0};
     c->run = (nn_run){
-        .d = c->m->d, .w = c->m->w, .rows = c->rows,
-        .angles = dev_at(base, l->angles), .local_rows = c->local_rows,
+        .d = c->m->d, .w = c->m->w, .angles = dev_at(base, l->angles),
         .local_angles = dev_at(base, c->m->c.rope_base_local > 0 ? l->local_angles : l->angles),
         .x = dev_at(base, l->x), .h = dev_at(base, l->h),
         .q = dev_at(base, l->q), .k = dev_at(base, l->k), .v = dev_at(base, l->v),
@@ -221,7 +251,7 @@ static hearth_status take_blocks(llm_ctx *c, hearth_err *err)
         return err_fail(err, HEARTH_E_NOMEM, "no memory for page tables (%llu bytes)",
                         (unsigned long long)host_bytes);
     HEARTH_TRY(ops->alloc(c->m->d, MEM_SCRATCH, (size_t)c->l.device_bytes, &c->scratch, err));
-    HEARTH_TRY(ops->alloc(c->m->d, MEM_CACHE, (size_t)cache_pool_bytes(&c->l.cache), &pool, err));
+    HEARTH_TRY(ops->alloc(c->m->d, MEM_CACHE, (size_t)c->l.cache.pool_bytes, &pool, err));
     uint64_t fingerprint = c->m->fingerprint + ctx_is_long(c); // keys are turned differently
     cache_init(&c->cache, &c->l.cache, c->m->d, pool, fingerprint, c->cache_host);
     return HEARTH_OK;
@@ -309,8 +339,13 @@ hearth_status llm_seq_fork(llm_ctx *c, llm_seq from, int64_t n, llm_seq *out, he
 hearth_status llm_seq_rewind(llm_ctx *c, llm_seq s, int64_t n, hearth_err *err)
 {
     HEARTH_TRY(check_length(c, s, n, err));
-    cache_rewind(&c->cache, s, n);
-    return HEARTH_OK;
+    return cache_rewind(&c->cache, s, n, err);
+}
+
+int64_t llm_seq_nearest(const llm_ctx *c, llm_seq s, int64_t n)
+{
+    if (!cache_has(&c->cache, s)) return 0;
+    return cache_nearest(&c->cache, s, i64_min(i64_max(n, 0), c->cache.length[s]));
 }
 
 size_t llm_seq_export_bytes(const llm_ctx *c, llm_seq s)

@@ -16,7 +16,7 @@ typedef struct ctx_layout {
     size_t picked, logits, scratch;
     uint64_t device_bytes;
     // host
-    size_t host_rows, host_local_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
+    size_t host_rows, host_state_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
     size_t host_choice[5]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
@@ -28,8 +28,8 @@ struct llm_ctx {
     void *cache_host;
     dev_buf *scratch;
     nn_run run;
-    dev_attn_row *rows; // [n_batch]
-    dev_attn_row *local_rows; // [n_batch] with a window
+    dev_attn_row *rows; // [cache.n_group][n_batch]
+    dev_state_row *state_rows; // [n_batch] where layers have a recurrent state
     int32_t *ids;       // [n_batch] arguments of gather, select and rope_angles
     int32_t *slot;      // [n_batch] of row i in logits and hidden, -1 without
     uint8_t *want;      // [n_batch]

@@ -82,17 +82,16 @@ weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int6
     return id;
 }
 
-// With a window, is this layer one of those that see no further?
-static bool is_local_layer(const llm_binder *b)
+bool llm_is_local(const llm_config *c, int64_t layer)
 {
-    int64_t period = b->c->local_period;
-    return b->c->window > 0 && (!period || (b->layer + 1) % period != 0);
+    int64_t period = c->local_period;
+    return c->window > 0 && (!period || (layer + 1) % period != 0);
 }
 
 void llm_set_attention(const llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    bool is_local = is_local_layer(b);
+    bool is_local = llm_is_local(c, b->layer);
     float plain_scale = (float)(1.0 / sqrt((double)c->d_k));
     const nn_norm none = {.weight = WEIGHT_NONE, .n = c->n_embd, .eps = c->norm_eps};
     out->attn = (nn_attn){
@@ -231,11 +230,11 @@ static void add_output(const nn_run *r, const llm_layer *l)
     ops->add(r->d, r->x, r->h, r->n_rows * n, r->x);
 }
 
-hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_memory *mem,
                                   hearth_err *err)
 {
     HEARTH_TRY(norm_stream(r, &l->attn_norm, err));
-    HEARTH_TRY(nn_attention(r, &l->attn, cache, err));
+    HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
     HEARTH_TRY(norm_output(r, &l->attn_post, err));
     add_output(r, l);
     HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));

@@ -1,9 +1,9 @@
 // What a family of models has to say; one file arch_<family>.c each.
 //
 // A family is a row of functions: what its files leave unsaid (configure), which tensors a layer
-// has (bind_layer), and in what order its blocks run (run_layer). Everything else (embedding,
-// cache, output head, batches) is common. Adding a family: write arch_<name>.c, add its row to
-// families.c.
+// has (bind_layer), what it remembers (memory) and in what order its blocks run (run_layer).
+// Everything else (embedding, cache, output head, batches) is common. Adding a family: write
+// arch_<name>.c, add its row to families.c.
 #ifndef HEARTH_LLM_FAMILY_H
 #define HEARTH_LLM_FAMILY_H
 
@@ -40,6 +40,18 @@ weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64
 weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int64_t first,
                           int64_t n);
 
+// What a layer remembers of a sequence from one step to the next: keys and values per position, or
+// a state of fixed size, or both, or neither. Layers with equal windows share pages; those with a
+// window keep only what it can still reach. run_layer() gets the places in an nn_memory.
+typedef struct llm_memory {
+    int64_t n_head_kv, d_k, d_v; // n_head_kv 0: no keys and values
+    bool values_in_keys;         // a value is the first d_v numbers of its key
+    int64_t window;              // a row sees its last `window` positions; 0: all
+    int64_t shares;              // -1, or an earlier layer (of the whole model) whose keys and
+                                 // values this one reads; then the fields above are not looked at
+    int64_t n_state;             // floats of recurrent state; begins as zeros
+} llm_memory;
+
 typedef struct llm_family {
     const char *arch; // general.architecture
     bool has_experts; // may "expert_count" be above 0?
@@ -47,10 +59,13 @@ typedef struct llm_family {
     // Keys and tensors that this family alone has; the common ones are read already.
     hearth_status (*configure)(const gguf *g, llm_config *c, hearth_err *err);
     void (*bind_layer)(llm_binder *b, llm_layer *out);
+    // Changes what the layer (of the whole model) remembers; *m comes as attention with the
+    // configuration's shape and window. NULL: that is right for all layers.
+    void (*memory)(const llm_config *c, int64_t layer, llm_memory *m);
     // Floats per row of run.own, which a layer may use as it likes and which the next one sees as
     // it was left. NULL: none.
     int64_t (*own_floats)(const llm_config *c);
-    hearth_status (*run_layer)(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+    hearth_status (*run_layer)(const nn_run *r, const llm_layer *l, const nn_memory *mem,
                                hearth_err *err);
 } llm_family;
 
@@ -70,6 +85,9 @@ hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name
 // for local layers; anything but local_period's own pattern is refused.
 hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *err);
 
+// With a window, is this layer one of those that see no further?
+bool llm_is_local(const llm_config *c, int64_t layer);
+
 // HEARTH_E_UNSUPPORTED that lists what is there.
 hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err);
 
@@ -86,7 +104,7 @@ void llm_bind_expert_biases(llm_binder *b, llm_layer *out); // of the router and
 void llm_bind_qkv_bias(llm_binder *b, llm_layer *out);      // q, k and v
 //   x += attn_post(attention(attn_norm(x)));  x += ffn_post(feed_forward(ffn_norm(x)))
 // each norm only where the layer has it.
-hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const dev_cache *cache,
+hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_memory *mem,
                                   hearth_err *err);
 
 #endif

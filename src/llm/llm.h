@@ -8,8 +8,10 @@
 // sequences and appends each to its sequence. A row's result depends on its own sequence alone:
 // the same bits for any batch, neighbours and thread count.
 //
-// The cache is an array of pages of LLM_PAGE positions (all layers of the range). Pages are shared
-// by reference count between forked sequences and copied when one of them writes.
+// The cache holds pages of LLM_PAGE positions, shared by reference count between forked sequences
+// and copied when one of them writes. Layers with a sliding window keep only the pages that it can
+// reach, recurrent layers a state of fixed size with a few checkpoints; so a sequence of such a
+// model can go back to some positions only (llm_seq_nearest).
 #ifndef HEARTH_LLM_LLM_H
 #define HEARTH_LLM_LLM_H
 
@@ -75,7 +77,8 @@ uint64_t llm_model_parameters(const llm_model *m);
 // --- context ------------------------------------------------------------------------------------
 typedef struct llm_ctx llm_ctx;
 typedef struct llm_ctx_options {
-    int64_t n_ctx;    // positions over all sequences; rounded up to whole pages
+    int64_t n_ctx;    // positions over all sequences; rounded up to whole pages. Where no layer
+                      // remembers all of them, those of each sequence
     int n_seq;        // sequences at the same time, 1..LIMIT_SEQUENCES
     int n_batch;      // rows of a step at most
     int n_logits;     // rows of a step that may want logits or hidden states
@@ -108,11 +111,16 @@ typedef int32_t llm_seq;
 hearth_status llm_seq_new(llm_ctx *c, llm_seq *out, hearth_err *err); // HEARTH_E_LIMIT: none free
 void llm_seq_free(llm_ctx *c, llm_seq s);
 int64_t llm_seq_length(const llm_ctx *c, llm_seq s); // positions 0 .. length-1 are in the cache
+// The nearest position <= n that the sequence can go back to: n itself in plain attention, less
+// where a window has left it behind or a recurrent state has no checkpoint; 0 at the least.
+int64_t llm_seq_nearest(const llm_ctx *c, llm_seq s, int64_t n);
 // A new sequence with the first n positions of `from`; costs no copy until one of them writes.
+// HEARTH_E_STATE: n is not a position to go back to.
 hearth_status llm_seq_fork(llm_ctx *c, llm_seq from, int64_t n, llm_seq *out, hearth_err *err);
-// Forgets positions n and later. HEARTH_E_STATE where a recurrent state has no checkpoint at n.
+// Forgets positions n and later. HEARTH_E_STATE: n is not a position to go back to.
 hearth_status llm_seq_rewind(llm_ctx *c, llm_seq s, int64_t n, hearth_err *err);
-// A sequence as bytes: header (magic, version, model and cache fingerprint, length), then pages.
+// A sequence as bytes: header (magic, version, model and cache fingerprint, length), then pages and
+// states as far as they matter to what comes next; checkpoints stay behind.
 // Import checks all of it; a blob of another model or cache type is HEARTH_E_VERIFY.
 size_t llm_seq_export_bytes(const llm_ctx *c, llm_seq s);
 hearth_status llm_seq_export(llm_ctx *c, llm_seq s, void *out, size_t n, hearth_err *err);

@@ -29,12 +29,36 @@ static hearth_status alloc_tables(llm_model *m, hearth_err *err)
 {
     size_t layers = (size_t)m->n_layer, pairs = (size_t)m->c.n_rot / 2;
     m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
+    m->memory = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->memory);
     m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);
     m->local_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->local_freq);
     m->long_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->long_freq);
-    if (!m->layer || !m->inv_freq || !m->local_freq || !m->long_freq)
+    if (!m->layer || !m->memory || !m->inv_freq || !m->local_freq || !m->long_freq)
         return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu layers", layers);
-    m->own_bytes = sizeof *m + layers * sizeof *m->layer + 3 * pairs * sizeof *m->inv_freq;
+    m->own_bytes = sizeof *m + layers * (sizeof *m->layer + sizeof *m->memory) +
+                   3 * pairs * sizeof *m->inv_freq;
+    return HEARTH_OK;
+}
+
+// What the layers of the range remember. A part of a model has no access to the keys of another.
+static hearth_status set_memory(llm_model *m, hearth_err *err)
+{
+    const llm_config *c = &m->c;
+    for (int64_t i = 0; i < m->n_layer; i++) {
+        int64_t layer = m->layer_first + i;
+        llm_memory memory = {.n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v, .shares = -1,
+                             .window = llm_is_local(c, layer) ? c->window : 0};
+        if (m->family->memory) m->family->memory(c, layer, &memory);
+        ASSERT(memory.n_head_kv >= 0 && memory.n_head_kv <= LIMIT_HEADS);
+        ASSERT(memory.d_k <= LIMIT_HEAD_SIZE && memory.d_v <= LIMIT_HEAD_SIZE);
+        ASSERT(memory.n_state >= 0 && memory.n_state <= LIMIT_STATE && memory.shares < layer);
+        if (memory.shares >= 0 && memory.shares < m->layer_first)
+            return err_fail(err, HEARTH_E_UNSUPPORTED,
+                            "layers from %lld: layer %lld reads the keys of layer %lld",
+                            (long long)m->layer_first, (long long)layer, (long long)memory.shares);
+        if (memory.shares >= 0) memory.shares -= m->layer_first;
+        m->memory[i] = memory;
+    }
     return HEARTH_OK;
 }
 
@@ -186,6 +210,12 @@ static uint64_t hash_config(const llm_model *m)
                           c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn,
                           c->yarn_fast, c->yarn_slow, c->yarn_mix};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
+    for (int64_t i = 0; i < m->n_layer; i++) {
+        const llm_memory *y = &m->memory[i];
+        const int64_t shape[] = {y->n_head_kv, y->d_k, y->d_v, y->values_in_keys, y->window,
+                                 y->shares, y->n_state};
+        h = hash_bytes(shape, sizeof shape, h);
+    }
     return hash_bytes(real, sizeof real, hash_bytes(whole, sizeof whole, h));
 }
 
@@ -207,6 +237,7 @@ static hearth_status load_model(llm_model *m, const gguf *g, const llm_model_opt
     HEARTH_TRY(set_range(m, o, err));
     HEARTH_TRY(weights_open(g, m->d, &m->w, err));
     HEARTH_TRY(alloc_tables(m, err));
+    HEARTH_TRY(set_memory(m, err));
     HEARTH_TRY(make_frequencies(m, err));
     HEARTH_TRY(bind_ends(m, err));
     HEARTH_TRY(bind_layers(m, err));
@@ -237,6 +268,7 @@ void llm_model_close(llm_model *m)
     if (!m) return;
     weights_close(m->w);
     mem_free(m->layer);
+    mem_free(m->memory);
     mem_free(m->inv_freq);
     mem_free(m->local_freq);
     mem_free(m->long_freq);

@@ -15,6 +15,7 @@ struct llm_model {
     nn_norm out_norm;
     weight_id output;             // the embedding when tied
     llm_layer *layer;             // [n_layer]
+    llm_memory *memory;           // [n_layer]; `shares` counts from the range's begin
     float *inv_freq;              // [n_rot / 2]
     dev_rope rope;
     float *local_freq;            // [n_rot / 2] of local layers

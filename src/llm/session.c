@@ -1,8 +1,9 @@
 // See session.h.
 //
 // The tokens that the cache holds are kept beside it, so that "what is already there" is a
-// comparison of two arrays. A sync rewinds to their common prefix and extends from there, a batch
-// at a time; each finished batch is kept whatever happens to the next. Logits are copied out of
+// comparison of two arrays. A sync rewinds to their common prefix, or as near before it as the
+// model can go back, and extends from there, a batch at a time; each finished batch is kept
+// whatever happens to the next. Logits are copied out of
 // the context, since another session of it may step before they are looked at.
 #include "llm/session.h"
 
@@ -69,6 +70,7 @@ hearth_status session_begin(llm_session *s, const int32_t *tokens, int64_t n, he
         return err_fail(err, HEARTH_E_LIMIT, "%lld tokens: the context has %lld positions",
                         (long long)n, (long long)o->n_ctx);
     int64_t keep = i64_min(common_prefix(s, tokens, n), n - 1);
+    keep = llm_seq_nearest(s->c, s->seq, keep);
     HEARTH_TRY(llm_seq_rewind(s->c, s->seq, keep, err));
     s->n = s->n_reused = keep;
     s->n_wanted = n;

@@ -44,13 +44,11 @@ static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_e
     if (row->pos != pos)
         return err_fail(err, HEARTH_E_ARG, "row %d: position %d, sequence %d goes on at %lld", i,
                         (int)row->pos, (int)row->seq, (long long)pos);
-    HEARTH_TRY(cache_append(&c->cache, row->seq, err));
-    c->rows[i] = (dev_attn_row){cache_pages(&c->cache, row->seq), pos, 0, pos};
-    int64_t window = c->m->c.window;
-    if (window > 0) {
-        c->local_rows[i] = c->rows[i];
-        c->local_rows[i].first = i64_max(pos - window + 1, 0);
-    }
+    dev_state_row state;
+    HEARTH_TRY(cache_append(&c->cache, row->seq, &state, err));
+    if (c->l.cache.n_slots) c->state_rows[i] = state;
+    for (int g = 0; g < c->l.cache.n_group; g++)
+        c->rows[g * c->l.o.n_batch + i] = cache_row(&c->cache, g, row->seq, pos);
     return HEARTH_OK;
 }
 
@@ -99,9 +97,9 @@ static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hea
     return HEARTH_OK;
 }
 
-static void set_angles(llm_ctx *c, int n_rows)
+static void set_angles(llm_ctx *c, const llm_row *rows, int n_rows)
 {
-    for (int i = 0; i < n_rows; i++) c->ids[i] = (int32_t)c->rows[i].pos;
+    for (int i = 0; i < n_rows; i++) c->ids[i] = rows[i].pos;
     const dev_rope *rope = ctx_is_long(c) ? &c->m->long_rope : &c->m->rope;
     c->run.d->ops->rope_angles(c->run.d, rope, c->ids, n_rows, c->run.angles);
     if (c->m->c.rope_base_local > 0)
@@ -156,17 +154,27 @@ static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, heart
     return read_picked(c, n, LLM_WANT_LOGITS, rows, m->c.n_layer, err);
 }
 
+static nn_memory layer_memory(const llm_ctx *c, int64_t layer)
+{
+    int group = cache_group_of(&c->cache, layer);
+    return (nn_memory){
+        .cache = cache_layer(&c->cache, layer),
+        .rows = group == CACHE_NO_GROUP ? NULL : c->rows + (int64_t)group * c->l.o.n_batch,
+        .state = cache_state(&c->cache, layer), .state_rows = c->state_rows,
+    };
+}
+
 static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
 {
     const llm_model *m = c->m;
     c->run.n_rows = n_rows;
     HEARTH_TRY(embed_rows(c, rows, n_rows, err));
-    set_angles(c, n_rows);
+    set_angles(c, rows, n_rows);
     for (int64_t i = 0; i < m->n_layer; i++) {
         if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
             return err_fail(err, HEARTH_E_CANCELED, "canceled");
-        dev_cache cache = cache_layer(&c->cache, i);
-        HEARTH_TRY(m->family->run_layer(&c->run, &m->layer[i], &cache, err));
+        nn_memory mem = layer_memory(c, i);
+        HEARTH_TRY(m->family->run_layer(&c->run, &m->layer[i], &mem, err));
         int n = pick_rows(c, rows, n_rows, m->layer_first + i, false);
         HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->layer_first + i, err));
     }

@@ -22,21 +22,21 @@ static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id,
 }
 
 // att = softmax(scale q K) V
-static hearth_status attend(const nn_run *r, const nn_attn *a, const dev_cache *cache,
-                            const dev_attn_row *rows, hearth_err *err)
+static hearth_status attend(const nn_run *r, const nn_attn *a, const nn_memory *mem,
+                            hearth_err *err)
 {
     dev_attn how = {.n_head = a->n_head, .scale = a->scale, .cap = a->cap};
     if (a->sinks != WEIGHT_NONE) HEARTH_TRY(weights_acquire(r->w, a->sinks, &how.sinks, err));
-    r->d->ops->attention(r->d, &how, cache, rows, r->n_rows, r->q, r->att, r->scratch);
+    r->d->ops->attention(r->d, &how, &mem->cache, mem->rows, r->n_rows, r->q, r->att,
+                         r->scratch);
     if (how.sinks) weights_release(r->w, a->sinks);
     return HEARTH_OK;
 }
 
-hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
+hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *mem,
                            hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
-    const dev_attn_row *rows = a->is_local ? r->local_rows : r->rows;
     const dev_view angles = a->is_local ? r->local_angles : r->angles;
     const weight_id qkv[] = {a->q, a->k, a->v};
     const dev_view to[] = {r->q, r->k, r->v};
@@ -50,8 +50,8 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *c
         ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
         ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
     }
-    ops->cache_write(r->d, cache, rows, r->n_rows, r->k, r->v);
-    HEARTH_TRY(attend(r, a, cache, rows, err));
+    ops->cache_write(r->d, &mem->cache, mem->rows, r->n_rows, r->k, r->v);
+    HEARTH_TRY(attend(r, a, mem, err));
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));
     return nn_add_bias(r, a->o_bias, r->h, err);
 }

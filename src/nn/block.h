@@ -22,10 +22,8 @@ typedef struct nn_run {
     dev *d;
     weights *w;
     int64_t n_rows;
-    const dev_attn_row *rows;  // [n_rows]
     dev_view angles;           // [n_rows][n_rot / 2][2]
-    const dev_attn_row *local_rows; // the same for local layers: rows with a window, and angles
-    dev_view local_angles;          // of their own base
+    dev_view local_angles;     // the same for local layers, of their own base
     dev_view x;                // residual stream, [n_embd]
     dev_view h;                // a block's input after its norm and then its output, [n_embd]
     dev_view q, k, v;          // [n_head * d_k], [n_head_kv * d_k], [n_head_kv * d_v]
@@ -37,6 +35,15 @@ typedef struct nn_run {
     nn_choice choice;
     dev_view scratch;          // of matmul() and attention()
 } nn_run;
+
+// What the running layer remembers of each row's sequence; only what it asked for (llm/family.h,
+// llm_memory) is there.
+typedef struct nn_memory {
+    dev_cache cache;                 // keys and values: its own, or those of the layer it shares
+    const dev_attn_row *rows;        // [n_rows] where they are, and what a row sees of them
+    dev_state state;                 // recurrent state
+    const dev_state_row *state_rows; // [n_rows]
+} nn_memory;
 
 typedef struct nn_norm {
     weight_id weight; // [n]
@@ -56,7 +63,7 @@ typedef struct nn_attn {
     float cap;                           // of scores, soft; 0: without
     weight_id sinks;                     // [n_head]; WEIGHT_NONE: without
     const dev_rope *rope;                // NULL: not rotated
-    bool is_local;                       // attends within the window of run.local_rows
+    bool is_local;                       // turns by run.local_angles
 } nn_attn;
 
 typedef struct nn_ffn {
@@ -89,7 +96,7 @@ hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x,
 // Adds the vector to n_rows rows of x; nothing for WEIGHT_NONE.
 hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err);
 // h = attention(h), keys and values of the rows put into the layer's cache first.
-hearth_status nn_attention(const nn_run *r, const nn_attn *a, const dev_cache *cache,
+hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *mem,
                            hearth_err *err);
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);

@@ -10,7 +10,7 @@
 #include "fmt/gguf_write.h"
 #include "support/block_scale.h"
 
-enum { N_SPECIAL = 3, N_BYTES = 256, N_LETTERS = 27 };
+enum { N_SPECIAL = 3, N_BYTES = 256, N_LETTERS = 27, WINDOW = 24 };
 
 // --- random values ------------------------------------------------------------------------------
 
@@ -86,9 +86,11 @@ typedef struct maker {
 
 static const char *arch_name(test_arch arch)
 {
-    static const char *const names[] = {"llama", "qwen2", "qwen3"};
+    static const char *const names[] = {"llama", "qwen2", "qwen3", "gemma2", "gemma3"};
     return names[arch];
 }
+
+static bool is_gemma(test_arch arch) { return arch == TEST_GEMMA2 || arch == TEST_GEMMA3; }
 
 static void check(maker *m, hearth_status s) { m->ok = m->ok && s == HEARTH_OK; }
 
@@ -123,6 +125,7 @@ static void add_shape(maker *m)
     add_u32(m, "vocab_size", s->n_vocab);
     add_f32(m, "rope.freq_base", s->rope_base);
     add_f32(m, "attention.layer_norm_rms_epsilon", s->norm_eps);
+    if (is_gemma(s->arch)) add_u32(m, "attention.sliding_window", WINDOW);
 }
 
 // Piece k in order of length, then of letters, like counting in a system of 27 digits without zero.
@@ -254,7 +257,7 @@ static void add_attention(maker *m, int layer)
         add_vector(m, layer_name(name, layer, "attn_k.bias"), kv_dim, 0);
         add_vector(m, layer_name(name, layer, "attn_v.bias"), kv_dim, 0);
     }
-    if (s->arch == TEST_QWEN3) {
+    if (s->arch == TEST_QWEN3 || s->arch == TEST_GEMMA3) {
         add_vector(m, layer_name(name, layer, "attn_q_norm.weight"), s->head_dim, 1);
         add_vector(m, layer_name(name, layer, "attn_k_norm.weight"), s->head_dim, 1);
     }
@@ -266,6 +269,10 @@ static void add_layer(maker *m, int layer)
     const test_model_spec *s = m->spec;
     char name[64];
     add_attention(m, layer);
+    if (is_gemma(s->arch)) {
+        add_vector(m, layer_name(name, layer, "post_attention_norm.weight"), s->n_embd, 1);
+        add_vector(m, layer_name(name, layer, "post_ffw_norm.weight"), s->n_embd, 1);
+    }
     add_vector(m, layer_name(name, layer, "ffn_norm.weight"), s->n_embd, 1);
     add_matrix(m, layer_name(name, layer, "ffn_gate.weight"), s->weight_type, s->n_embd, s->n_ff);
     add_matrix(m, layer_name(name, layer, "ffn_up.weight"), s->weight_type, s->n_embd, s->n_ff);
@@ -291,6 +298,7 @@ test_model_spec test_model_default(test_arch arch, dtype type)
         .arch = arch, .seed = 1, .n_layer = 2, .n_embd = width, .n_head = 4, .n_head_kv = 2,
         .head_dim = width / 4, .n_ff = width * 2, .n_vocab = 300, .n_ctx = 256,
         .rope_base = arch == TEST_LLAMA ? 10000.0f : 1000000.0f, .norm_eps = 1e-5f,
+        .is_tied = is_gemma(arch),
         .embd_type = type, .weight_type = type, .output_type = type,
     };
 }

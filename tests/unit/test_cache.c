@@ -48,21 +48,26 @@ static hearth_status extend(fixture *f, llm_seq s, int n, hearth_err *err)
 }
 
 // Every page is free, or counted exactly as often as tables hold it.
+static void check_group(const llm_cache *c, const page_group *g)
+{
+    uint32_t seen[64] = {0};
+    assert_in_range(g->s.n_pages, 1, 64);
+    for (llm_seq s = 0; s < c->s.n_seq; s++)
+        for (int64_t i = g->first[s]; i < pages_for(i64_max(c->length[s], 0)); i++)
+            seen[pages_of(g, s)[i]]++;
+    int64_t n_free = 0;
+    for (int64_t p = 0; p < g->s.n_pages; p++) {
+        assert_int_equal(g->refs[p], seen[p]);
+        n_free += !seen[p];
+    }
+    assert_int_equal(g->n_free, n_free);
+    assert_int_equal(g->n_undo, 0);
+}
+
 static void check_counts(const fixture *f)
 {
     const llm_cache *c = &f->c->cache;
-    uint32_t seen[64] = {0};
-    assert_in_range(c->s.n_pages, 1, 64);
-    for (llm_seq s = 0; s < c->s.n_seq; s++)
-        for (int64_t i = 0; i < cache_pages_for(i64_max(c->length[s], 0)); i++)
-            seen[cache_pages(c, s)[i]]++;
-    int64_t n_free = 0;
-    for (int64_t p = 0; p < c->s.n_pages; p++) {
-        assert_int_equal(c->refs[p], seen[p]);
-        n_free += !seen[p];
-    }
-    assert_int_equal(c->n_free, n_free);
-    assert_int_equal(c->n_undo, 0);
+    for (int g = 0; g < c->s.n_group; g++) check_group(c, &c->group[g]);
 }
 
 static void test_sequences_are_limited(void **state)
@@ -116,14 +121,14 @@ static void test_copy_on_write(void **state)
     assert_int_equal(extend(&f, a, 100, NULL), HEARTH_OK);
     assert_int_equal(llm_seq_fork(f.c, a, 100, &b, NULL), HEARTH_OK);
     assert_int_equal(llm_seq_fork(f.c, a, 64, &c, NULL), HEARTH_OK);
-    assert_int_equal(f.c->cache.n_free, 6); // nothing was copied
+    assert_int_equal(f.c->cache.group[0].n_free, 6); // nothing was copied
     check_counts(&f);
     assert_int_equal(extend(&f, b, 1, NULL), HEARTH_OK); // shares page 1: copied
-    assert_int_equal(f.c->cache.n_free, 5);
+    assert_int_equal(f.c->cache.group[0].n_free, 5);
     assert_int_equal(extend(&f, a, 1, NULL), HEARTH_OK); // is alone in page 1 again
-    assert_int_equal(f.c->cache.n_free, 5);
+    assert_int_equal(f.c->cache.group[0].n_free, 5);
     assert_int_equal(extend(&f, c, 1, NULL), HEARTH_OK); // begins a page
-    assert_int_equal(f.c->cache.n_free, 4);
+    assert_int_equal(f.c->cache.group[0].n_free, 4);
     check_counts(&f);
     llm_seq_free(f.c, a);
     check_counts(&f);
@@ -131,7 +136,7 @@ static void test_copy_on_write(void **state)
     check_counts(&f);
     llm_seq_free(f.c, b);
     llm_seq_free(f.c, c);
-    assert_int_equal(f.c->cache.n_free, 8);
+    assert_int_equal(f.c->cache.group[0].n_free, 8);
     fixture_close(&f);
 }
 

@@ -10,7 +10,7 @@
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
 
-static const test_arch arches[] = {TEST_LLAMA, TEST_QWEN2, TEST_QWEN3};
+static const test_arch arches[] = {TEST_LLAMA, TEST_QWEN2, TEST_QWEN3, TEST_GEMMA2, TEST_GEMMA3};
 
 static void make_model(test_arch arch, dtype type, buf *file)
 {
