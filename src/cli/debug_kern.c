@@ -22,7 +22,7 @@ enum { SLOT_BYTES = sizeof(any_fn) };
 
 // A slot is compared as bytes: the functions have many types, and only identity matters here.
 typedef struct slot { char name[32]; size_t at; } slot;
-enum { SLOTS_MAX = 5 * DTYPE_COUNT + 2 * ACT_COUNT + 16 };
+enum { SLOTS_MAX = 5 * DTYPE_COUNT + 2 * ACT_COUNT + 32 };
 
 static void add_slot(slot *slots, int *n, const char *name, const char *part, size_t at)
 {
@@ -55,6 +55,12 @@ static int list_slots(slot *slots)
     add_slot(slots, &n, "swiglu_clamped", "", offsetof(kern, swiglu_clamped));
     add_slot(slots, &n, "soft_cap", "", offsetof(kern, soft_cap));
     add_slot(slots, &n, "add", "", offsetof(kern, add));
+    add_slot(slots, &n, "mul", "", offsetof(kern, mul));
+    add_slot(slots, &n, "lerp", "", offsetof(kern, lerp));
+    add_slot(slots, &n, "relu_sqr", "", offsetof(kern, relu_sqr));
+    add_slot(slots, &n, "sigmoid", "", offsetof(kern, sigmoid));
+    add_slot(slots, &n, "short_conv", "", offsetof(kern, short_conv));
+    add_slot(slots, &n, "rwkv7_head", "", offsetof(kern, rwkv7_head));
     add_slot(slots, &n, "scale", "", offsetof(kern, scale));
     add_slot(slots, &n, "add_scaled", "", offsetof(kern, add_scaled));
     add_slot(slots, &n, "rope_norm", "", offsetof(kern, rope_norm));

@@ -45,6 +45,12 @@ static inline float exp_f32(float x)
     return p * f32_from_bits((h - 1) << 23) * f32_from_bits((u - h - 1) << 23);
 }
 
+static inline float sigmoid_f32(float x)
+{
+    float e = exp_f32(x < 0 ? x : -x);
+    return (x < 0 ? e : 1.0f) / (1.0f + e);
+}
+
 // x * sigmoid(x), through exp(-|x|), which cannot overflow.
 static inline float silu_f32(float x)
 {

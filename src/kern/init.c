@@ -9,6 +9,7 @@ static void fill_reference(kern *k)
     kern_fill_ref_matmul(k);
     kern_fill_ref_decoded(k);
     kern_fill_ref_vec(k);
+    kern_fill_ref_recur(k);
     kern_fill_ref_attn(k);
 }
 

@@ -49,6 +49,21 @@ bool cpu_mask_from_name(const char *name, unsigned *out);
 // The layout of packed activations belongs to the instruction set and is opaque outside kern/.
 typedef enum act_kind { ACT_F32, ACT_Q8_32, ACT_Q8_256, ACT_COUNT } act_kind;
 
+// --- recurrence ---------------------------------------------------------------------------------
+// What a head of RWKV-7 computes from its n inputs of each kind (Peng and others 2025, equations
+// 13 to 21; sigma is the logistic function):
+//   decay = exp(-e^-0.5 sigma(w))       rate = sigma(a)
+//   u = k_k k / max(|k_k k|, 1e-12)     k' = k (1 + (rate - 1) k_a)
+//   S[j][i] = decay[j] S[j][i] - rate[j] u[j] (sum_m u[m] S[m][i]) + k'[j] v[i]
+//   y[i] = sum_j r[j] S[j][i]
+//   y = g (layer_norm(y) + (sum_j r[j] k'[j] r_k[j]) v)
+typedef struct rwkv7_head {
+    const float *r, *w, *k, *v, *a, *g;                // of the row
+    const float *k_k, *k_a, *r_k, *norm, *norm_bias;   // of the model
+    float eps;                                         // of the norm
+    int64_t n;
+} rwkv7_head;
+
 // --- the table ----------------------------------------------------------------------------------
 typedef struct kern {
     unsigned cpu; // the mask this table was made for
@@ -95,6 +110,13 @@ typedef struct kern {
     void (*soft_cap)(const float *x, float cap, float *y, int64_t n);
     // y = a + b. In place is legal. exact (one rounding).
     void (*add)(const float *a, const float *b, float *y, int64_t n);
+    // y = a * b; y = a + (b - a) * t; y = max(x, 0)^2. In place is legal. exact (each operation
+    // rounded).
+    void (*mul)(const float *a, const float *b, float *y, int64_t n);
+    void (*lerp)(const float *a, const float *b, const float *t, float *y, int64_t n);
+    void (*relu_sqr)(const float *x, float *y, int64_t n);
+    // y = 1 / (1 + exp(-x)). In place is legal. bounded: 2^-21 relative, or 2^-148 where denormal.
+    void (*sigmoid)(const float *x, float *y, int64_t n);
     // y = s * x, in place is legal; and y += s * x, the product rounded, then the sum. exact.
     void (*scale)(const float *x, float s, float *y, int64_t n);
     void (*add_scaled)(const float *x, float s, float *y, int64_t n);
@@ -106,6 +128,18 @@ typedef struct kern {
     // a' = a*c - b*s, b' = a*s + b*c, each product rounded, then the sum. exact.
     void (*rope_norm)(float *x, const float *angles, int64_t n_dims);
     void (*rope_neox)(float *x, const float *angles, int64_t n_dims);
+
+    // One row of a causal convolution over time, each of n channels for itself:
+    //   y[c] = w[c][0] from[0][c] + ... + w[c][k-2] from[k-2][c] + w[c][k-1] x[c],  k >= 2
+    // `from` holds the k - 1 inputs before x, the oldest first (NULL: zeros), `to` gets those that
+    // the next row needs; both [k-1][stride], and may be the same. y == x is legal. w: [n][k].
+    // exact (products rounded, added from left to right).
+    void (*short_conv)(const float *x, const float *w, int64_t k, const float *from, float *to,
+                       int64_t stride, float *y, int64_t n);
+    // One head of one row of RWKV-7; see rwkv7_head. `from` (NULL: zeros) and `to` are the matrices
+    // [n][n] before and after, S[j][i] for key j and value i, and may be the same. scratch: 4 n
+    // floats. y: n floats, not those of h. ordered.
+    void (*rwkv7_head)(const rwkv7_head *h, const float *from, float *to, float *scratch, float *y);
 
     // Cache types: F32, F16 (others NULL). Store n floats; round to nearest even. exact.
     void (*cache_store[DTYPE_COUNT])(const float *x, void *dst, int64_t n);

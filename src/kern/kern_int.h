@@ -13,6 +13,11 @@ void kern_fill_ref_matmul(kern *k);
 void kern_fill_ref_decoded(kern *k);
 void kern_fill_ref_vec(kern *k);
 void kern_fill_ref_attn(kern *k);
+void kern_fill_ref_recur(kern *k);
+
+// Of every level: the decay of RWKV-7 is exp(-RWKV7_DECAY sigmoid(w)), e^-0.5.
+#define RWKV7_DECAY 0x1.368b30p-1f
+#define RWKV7_NORM_MIN 1e-12f // a shorter key is not stretched to length 1
 
 // x86: CPU_AVX2
 void kern_fill_vec_avx2(kern *k);

@@ -22,7 +22,8 @@ typedef struct check_family {
     void (*bench)(const kern *k, const kern *below); // may be NULL
 } check_family;
 
-extern const check_family check_dequant, check_act, check_matmul, check_vec, check_attn;
+extern const check_family check_dequant, check_act, check_matmul, check_vec, check_attn,
+    check_recur;
 
 // Is this slot to be run: did its pointer change, and does its name pass the filter? Counts the
 // slot before it, so a family needs no closing call.

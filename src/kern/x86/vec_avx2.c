@@ -8,10 +8,12 @@
 #include "kern/tmpl/attn_page.h"
 #include "kern/tmpl/matmul_float.h"
 #include "kern/tmpl/vec_ops.h"
+#include "kern/tmpl/recur_ops.h"
 
 void kern_fill_vec_avx2(kern *k)
 {
     fill_vec_ops(k);
+    fill_recur_ops(k);
     fill_matmul_float(k);
     fill_attn_page(k);
 }
