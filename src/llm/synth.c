@@ -14,16 +14,19 @@
 #include "llm/synth_int.h"
 
 static const synth_shape shapes[] = {
-    // name            arch    layers embd   ff   heads kv head   vocab    ctx  base  tied
-    {"tiny",         "llama", 4,  256,  704,  8,  4, 32,   512,   2048, 1e4f, false},
-    {"tiny-tied",    "llama", 3,  320,  896,  5,  1, 64,   512,   2048, 1e4f, true},
-    {"tiny-qwen2",   "qwen2", 3,  256,  768,  8,  2, 32,   512,   2048, 1e6f, true},
-    {"tiny-qwen3",   "qwen3", 3,  256,  768,  4,  2, 128,  512,   2048, 1e6f, true},
-    {"qwen2.5-0.5b", "qwen2", 24, 896,  4864, 14, 2, 64,   151936, 32768, 1e6f, true},
-    {"qwen2.5-1.5b", "qwen2", 28, 1536, 8960, 12, 2, 128,  151936, 32768, 1e6f, true},
-    {"llama-3.2-1b", "llama", 16, 2048, 8192, 32, 8, 64,   128256, 131072, 5e5f, true},
-    {"llama-3.2-3b", "llama", 28, 3072, 8192, 24, 8, 128,  128256, 131072, 5e5f, true},
-    {"qwen3-0.6b",   "qwen3", 28, 1024, 3072, 16, 8, 128,  151936, 40960, 1e6f, true},
+    // name            arch    layers embd   ff   heads kv head   vocab    ctx  base  tied window
+    {"tiny",         "llama", 4,  256,  704,  8,  4, 32,   512,   2048, 1e4f, false, 0},
+    {"tiny-tied",    "llama", 3,  320,  896,  5,  1, 64,   512,   2048, 1e4f, true, 0},
+    {"tiny-qwen2",   "qwen2", 3,  256,  768,  8,  2, 32,   512,   2048, 1e6f, true, 0},
+    {"tiny-qwen3",   "qwen3", 3,  256,  768,  4,  2, 128,  512,   2048, 1e6f, true, 0},
+    {"tiny-gemma3",  "gemma3", 7, 256,  768,  4,  1, 64,   512,   8192, 1e6f, true, 128},
+    {"qwen2.5-0.5b", "qwen2", 24, 896,  4864, 14, 2, 64,   151936, 32768, 1e6f, true, 0},
+    {"qwen2.5-1.5b", "qwen2", 28, 1536, 8960, 12, 2, 128,  151936, 32768, 1e6f, true, 0},
+    {"llama-3.2-1b", "llama", 16, 2048, 8192, 32, 8, 64,   128256, 131072, 5e5f, true, 0},
+    {"llama-3.2-3b", "llama", 28, 3072, 8192, 24, 8, 128,  128256, 131072, 5e5f, true, 0},
+    {"qwen3-0.6b",   "qwen3", 28, 1024, 3072, 16, 8, 128,  151936, 40960, 1e6f, true, 0},
+    {"gemma-3-1b",   "gemma3", 26, 1152, 6912, 4, 1, 256,  262144, 32768, 1e6f, true, 512},
+    {"gemma-3-4b",   "gemma3", 34, 2560, 10240, 8, 4, 256, 262208, 131072, 1e6f, true, 1024},
 };
 
 enum { N_CONTROL = 3, N_BYTES = 256, N_NAMED = N_CONTROL + N_BYTES + 1, TOKEN_BYTES = 16 };
@@ -94,6 +97,7 @@ static void add_shape(maker *m)
     add_size(m, "vocab_size", s->n_vocab);
     add_real(m, "rope.freq_base", s->rope_base);
     add_real(m, "attention.layer_norm_rms_epsilon", 1e-6f);
+    if (s->window) add_size(m, "attention.sliding_window", s->window);
 }
 
 static void spell_token(int64_t i, char out[TOKEN_BYTES])
@@ -250,7 +254,12 @@ static void add_layer(maker *m, int64_t i)
         add_tensor(m, i, "attn_k.bias", n_kv, 1);
         add_tensor(m, i, "attn_v.bias", n_kv, 1);
     }
-    if (strcmp(s->arch, "qwen3") == 0) {
+    bool is_gemma3 = strcmp(s->arch, "gemma3") == 0;
+    if (is_gemma3) {
+        add_tensor(m, i, "post_attention_norm.weight", s->n_embd, 1);
+        add_tensor(m, i, "post_ffw_norm.weight", s->n_embd, 1);
+    }
+    if (is_gemma3 || strcmp(s->arch, "qwen3") == 0) {
         add_tensor(m, i, "attn_q_norm.weight", s->d_head, 1);
         add_tensor(m, i, "attn_k_norm.weight", s->d_head, 1);
     }

@@ -10,6 +10,7 @@ typedef struct synth_shape {
     int64_t n_layer, n_embd, n_ff, n_head, n_head_kv, d_head, n_vocab, n_ctx;
     float rope_base;
     bool is_tied;
+    int64_t window; // of local layers, 0: the family has none
 } synth_shape;
 // "qwen2.5-0.5b", "qwen2.5-1.5b", "llama-3.2-1b", "llama-3.2-3b", "qwen3-0.6b", "tiny", ...;
 // NULL when unknown. synth_shape_at() lists them, NULL at the end.

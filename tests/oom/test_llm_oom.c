@@ -9,13 +9,17 @@
 #include "llm/synth.h"
 #include "support/llm_fixture.h"
 
+static const synth_shape shapes[] = {
+    {"plain", "qwen2", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, false, 0},
+    {"window", "gemma3", 7, 64, 96, 4, 2, 16, 300, 128, 1e4f, true, 3},
+};
+
 // All of it, from seed to logits. Cleans up whatever the outcome.
-static hearth_status run_all(hearth_err *err)
+static hearth_status run_all(const synth_shape *shape, hearth_err *err)
 {
-    static const synth_shape shape = {"test", "qwen2", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, false};
     uint8_t *p;
     size_t n;
-    HEARTH_TRY(synth_make(&shape, "Q8_0", 1, &p, &n, err));
+    HEARTH_TRY(synth_make(shape, "Q8_0", 1, &p, &n, err));
     gguf *g = NULL;
     dev *d = NULL;
     llm_model *m = NULL;
@@ -43,13 +47,14 @@ static void test_every_allocation(void **state)
 {
     (void)state;
     size_t before = mem_get_total().now_bytes;
-    for (int sticky = 0; sticky < 2; sticky++) {
+    for (int i = 0; i < 2 * (int)COUNTOF(shapes); i++) {
+        bool is_sticky = i % 2 != 0;
         hearth_status s = HEARTH_E_NOMEM;
         uint64_t n = 0;
         while (s != HEARTH_OK) {
             hearth_err err = ERR_INIT;
-            mem_fail_nth(++n, sticky != 0);
-            s = run_all(&err);
+            mem_fail_nth(++n, is_sticky);
+            s = run_all(&shapes[i / 2], &err);
             mem_fail_nth(0, false);
             assert_int_equal(mem_get_total().now_bytes, before);
             if (s == HEARTH_OK) break;

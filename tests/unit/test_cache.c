@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "llm/ctx_int.h"
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
@@ -261,6 +262,110 @@ static void test_foreign_blobs(void **state)
     fixture_close(&f);
 }
 
+// A model of the given architecture whose local layers see 24 positions.
+static void open_windowed(fixture *f, test_arch arch, int64_t n_ctx, int n_seq)
+{
+    test_model_spec spec = test_model_default(arch, DTYPE_F16);
+    fixture_options o = fixture_default();
+    buf local;
+    buf_init(&local, MEM_TEST, 1u << 28);
+    assert_true(test_model_make(&spec, &local));
+    o.ctx.n_ctx = n_ctx;
+    o.ctx.n_seq = n_seq;
+    o.ctx.n_batch = LLM_PAGE;
+    assert_int_equal(fixture_open(f, local.p, local.n, &o, NULL), HEARTH_OK);
+    buf_release(&local);
+}
+
+static const page_group *local_group(const fixture *f)
+{
+    const llm_cache *c = &f->c->cache;
+    for (int g = 0; g < c->s.n_group; g++)
+        if (c->group[g].s.window == 24) return &c->group[g];
+    fail();
+    return NULL;
+}
+
+static void test_window_holds_little(void **state)
+{
+    (void)state;
+    fixture f;
+    llm_seq a, b;
+    hearth_err err = ERR_INIT;
+    open_windowed(&f, TEST_GEMMA2, 16 * LLM_PAGE, 1);
+    const page_group *g = local_group(&f);
+    assert_int_equal(f.c->cache.s.n_group, 2);
+    assert_int_equal(g->s.n_pages, 5); // (24 + 64) and 64 positions, anywhere in their pages
+    assert_int_equal(llm_seq_new(f.c, &a, NULL), HEARTH_OK);
+    for (int n = 0; n < 960; n += 60) assert_int_equal(extend(&f, a, 60, NULL), HEARTH_OK);
+    for (int n = 960; n < 1024; n++) assert_int_equal(extend(&f, a, 1, NULL), HEARTH_OK);
+    check_counts(&f);
+    assert_int_equal(g->n_free, 5 - 2); // the next position needs 1001 .., with slack 937 ..
+    assert_int_equal(extend(&f, a, 1, &err), HEARTH_E_LIMIT);
+    assert_int_equal(llm_seq_nearest(f.c, a, 1000), 1000);
+    assert_int_equal(llm_seq_nearest(f.c, a, 919), 919); // sees 896 .., the first that is held
+    assert_int_equal(llm_seq_nearest(f.c, a, 918), 0);
+    assert_int_equal(llm_seq_rewind(f.c, a, 918, &err), HEARTH_E_STATE);
+    assert_int_equal(llm_seq_fork(f.c, a, 918, &b, &err), HEARTH_E_STATE);
+    assert_int_equal(b, -1);
+    assert_int_equal(llm_seq_length(f.c, a), 1024);
+    assert_int_equal(llm_seq_rewind(f.c, a, 0, NULL), HEARTH_OK);
+    check_counts(&f);
+    assert_int_equal(g->n_free, 5);
+    fixture_close(&f);
+}
+
+// Rows for as many sequences as there are, of as many as fit.
+static hearth_status extend_all(fixture *f, const bool *is_used, int n_seq, rng *r)
+{
+    llm_row rows[LLM_PAGE];
+    int n = 0;
+    for (llm_seq s = 0; s < n_seq; s++) {
+        int from = (int)llm_seq_length(f->c, s), most = int_min(LLM_PAGE - n, 1024 - from);
+        int count = is_used[s] && most > 0 ? (int)rng_below(r, (uint32_t)most + 1) : 0;
+        for (int i = 0; i < count; i++)
+            rows[n++] = (llm_row){.seq = s, .pos = from + i, .token = (from + i) % 250};
+    }
+    if (n && rng_below(r, 6) == 0) rows[n - 1].pos += 7; // and all of it is taken back
+    return n ? llm_step(f->c, rows, n, NULL) : HEARTH_OK;
+}
+
+// Where all layers have a window, pages for each sequence's are enough whatever happens.
+static void test_windows_never_run_out(void **state)
+{
+    (void)state;
+    enum { N_SEQ = 3 };
+    fixture f;
+    bool is_used[N_SEQ] = {false};
+    rng r;
+    rng_seed(&r, 3);
+    open_windowed(&f, TEST_GEMMA3, 1024, N_SEQ);
+    assert_int_equal(f.c->cache.s.n_group, 1);
+    assert_true(f.c->cache.group[0].s.n_pages < 3 * 16);
+    for (int i = 0; i < 3000; i++) {
+        llm_seq s = (llm_seq)rng_below(&r, N_SEQ), made;
+        int64_t n = llm_seq_length(f.c, s);
+        uint32_t what = rng_below(&r, 12);
+        if (what < 9) {
+            hearth_status got = extend_all(&f, is_used, N_SEQ, &r);
+            assert_true(got == HEARTH_OK || got == HEARTH_E_ARG);
+        } else if (!is_used[s]) {
+            assert_int_equal(llm_seq_new(f.c, &made, NULL), HEARTH_OK);
+            is_used[made] = true;
+        } else if (what == 9) {
+            if (n > 800) llm_seq_free(f.c, s);
+            is_used[s] = n <= 800;
+        } else if (what == 10) {
+            n = llm_seq_nearest(f.c, s, n - (int64_t)rng_below(&r, 80));
+            assert_int_equal(llm_seq_rewind(f.c, s, n, NULL), HEARTH_OK);
+        } else if (llm_seq_fork(f.c, s, n, &made, NULL) == HEARTH_OK) {
+            is_used[made] = true;
+        }
+        check_counts(&f);
+    }
+    fixture_close(&f);
+}
+
 static void expect_step(fixture *f, llm_row row, hearth_status expected, const char *word)
 {
     hearth_err err = ERR_INIT;
@@ -299,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_full_cache_changes_nothing), cmocka_unit_test(test_copy_on_write),
         cmocka_unit_test(test_rollback_of_shared_pages), cmocka_unit_test(test_damaged_blobs),
         cmocka_unit_test(test_foreign_blobs), cmocka_unit_test(test_refused_rows),
+        cmocka_unit_test(test_window_holds_little), cmocka_unit_test(test_windows_never_run_out),
     };
     return cmocka_run_group_tests_name("cache", tests, make_file, free_file);
 }
