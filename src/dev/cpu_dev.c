@@ -110,6 +110,7 @@ static const dev_ops cpu_ops = {
     .matmul = cpu_matmul,
     .gather = cpu_gather,
     .select = cpu_select,
+    .copy_rows = cpu_copy_rows,
     .rms_norm = cpu_rms_norm,
     .layer_norm = cpu_layer_norm,
     .add = cpu_add,

@@ -49,6 +49,8 @@ void cpu_attention(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn
 
 void cpu_gather(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
 void cpu_select(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
+void cpu_copy_rows(dev *d, dev_view x, int64_t x_step, int64_t n_rows, int64_t n, dev_view y,
+                   int64_t y_step);
 void cpu_rms_norm(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows, int64_t n,
                   dev_view y);
 void cpu_layer_norm(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,

@@ -66,6 +66,17 @@ void cpu_select(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t
         memcpy(to + r * n, from + rows[r] * n, (size_t)n * sizeof *to);
 }
 
+void cpu_copy_rows(dev *d, dev_view x, int64_t x_step, int64_t n_rows, int64_t n, dev_view y,
+                   int64_t y_step)
+{
+    (void)d;
+    const float *from = cpu_f32(x);
+    float *to = cpu_f32(y);
+    ASSERT(n <= y_step);
+    for (int64_t r = 0; r < n_rows; r++)
+        memcpy(to + r * y_step, from + r * x_step, (size_t)n * sizeof *to);
+}
+
 static void norm_row(const rows_job *j, int64_t r)
 {
     j->k->rms_norm(j->a + r * j->n, j->b, j->eps, j->y + r * j->n, j->n);

@@ -107,6 +107,10 @@ typedef struct dev_ops {
     void (*gather)(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
     // Row r of y = row rows[r] of x, both of width n.
     void (*select)(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
+    // Row r of y, which begins at r * y_step floats, = the n floats of x from r * x_step on. x and
+    // y do not overlap.
+    void (*copy_rows)(dev *d, dev_view x, int64_t x_step, int64_t n_rows, int64_t n, dev_view y,
+                      int64_t y_step);
     void (*rms_norm)(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows, int64_t n,
                      dev_view y); // in place is legal
     // The same with the mean taken off; `b` may be NULL.

@@ -228,7 +228,7 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     str arch = {0};
     const llm_family *family;
     llm_config c = {.rope_linear = 1, .embd_scale = 1, .residual_scale = 1, .logit_scale = 1,
-                    .rope_attn = 1};
+                    .rope_attn = 1, .expert_scale = 1};
     HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
     HEARTH_TRY(llm_family_find(arch, &family, err));
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);

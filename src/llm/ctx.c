@@ -167,6 +167,11 @@ static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
         l->host_choice[2] = place_floats(&end, batch, terms); // ids: int32_t is as wide as float
         l->host_choice[3] = place_floats(&end, batch, c->n_expert_used);
         l->host_choice[4] = place_floats(&end, 1, c->n_expert + 2);
+        l->host_choice[5] = place(&end, (uint64_t)c->n_expert * sizeof(double));
+        l->host_choice[6] = place(&end, (uint64_t)c->n_expert * sizeof(double));
+        l->host_choice[7] = place_floats(&end, 1, c->n_expert);
+        l->host_choice[8] = place(&end, (uint64_t)c->n_expert);
+        l->host_choice[9] = place(&end, (uint64_t)c->n_expert);
     }
     l->host_bytes = end;
 }
@@ -239,6 +244,11 @@ static void set_run(llm_ctx *c)
         .ids = (int32_t *)(void *)(host + l->host_choice[2]),
         .rows = (int32_t *)(void *)(host + l->host_choice[3]),
         .first = (int32_t *)(void *)(host + l->host_choice[4]),
+        .score = (double *)(void *)(host + l->host_choice[5]),
+        .group = (double *)(void *)(host + l->host_choice[6]),
+        .bias = (float *)(void *)(host + l->host_choice[7]),
+        .is_taken = (bool *)(host + l->host_choice[8]),
+        .is_group_taken = (bool *)(host + l->host_choice[9]),
     };
 }
 

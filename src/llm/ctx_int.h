@@ -17,7 +17,7 @@ typedef struct ctx_layout {
     uint64_t device_bytes;
     // host
     size_t host_rows, host_state_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
-    size_t host_choice[5]; // of a mixture of experts, in the order of nn_choice
+    size_t host_choice[10]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
 

@@ -7,6 +7,7 @@
 
 static const llm_family *const families[] = {
     &llm_family_command_r,
+    &llm_family_deepseek2,
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
@@ -64,6 +65,48 @@ weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n
     snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
     b->failed = weights_bind_rows(b->w, full, n_in, n_total, first, n_out, &id, b->err);
     return id;
+}
+
+weight_id llm_bind_slices(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
+                          int64_t n_slices)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_experts(b->w, full, n_in, n_out, n_slices, &id, b->err);
+    return id;
+}
+
+weight_id llm_bind_heads(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                         int64_t first, int64_t n_out)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_slices(b->w, full, n_in, n_total, first, n_out, b->c->n_head, &id,
+                                    b->err);
+    return id;
+}
+
+weight_id llm_bind_heads_turned(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                                int64_t first, int64_t n_out)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_transposed(b->w, full, n_in, n_total, first, n_out, b->c->n_head, &id,
+                                        b->err);
+    return id;
+}
+
+bool llm_has(const llm_binder *b, const char *name)
+{
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    return gguf_find_tensor(weights_source(b->w), full) != NULL;
 }
 
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
@@ -134,29 +177,22 @@ void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
     out->ffn_norm = llm_bind_norm(b, "ffn_norm.weight");
 }
 
-static weight_id bind_experts(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
-{
-    weight_id id = WEIGHT_NONE;
-    if (b->failed != HEARTH_OK) return id;
-    char full[64];
-    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
-    b->failed = weights_bind_experts(b->w, full, n_in, n_out, b->c->n_expert, &id, b->err);
-    return id;
-}
-
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
 {
     const llm_config *c = b->c;
+    int64_t n = c->n_expert;
     out->moe = (nn_moe){
         .router = llm_bind(b, "ffn_gate_inp.weight", c->n_embd, c->n_expert),
-        .gate = bind_experts(b, "ffn_gate_exps.weight", c->n_embd, c->n_ff_expert),
-        .up = bind_experts(b, "ffn_up_exps.weight", c->n_embd, c->n_ff_expert),
-        .down = bind_experts(b, "ffn_down_exps.weight", c->n_ff_expert, c->n_embd),
+        .gate = llm_bind_slices(b, "ffn_gate_exps.weight", c->n_embd, c->n_ff_expert, n),
+        .up = llm_bind_slices(b, "ffn_up_exps.weight", c->n_embd, c->n_ff_expert, n),
+        .down = llm_bind_slices(b, "ffn_down_exps.weight", c->n_ff_expert, c->n_embd, n),
         .shared = {.gate = WEIGHT_NONE, .up = WEIGHT_NONE, .down = WEIGHT_NONE},
         .shared_gate = WEIGHT_NONE,
         .n_embd = c->n_embd, .n_expert = c->n_expert, .n_used = c->n_expert_used,
         .n_ff = c->n_ff_expert,
         .normalize = normalize,
+        .bias = WEIGHT_NONE,
+        .scale = c->expert_scale,
     };
 }
 
@@ -234,7 +270,10 @@ hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_
                                   hearth_err *err)
 {
     HEARTH_TRY(norm_stream(r, &l->attn_norm, err));
-    HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
+    if (l->latent.n_head > 0)
+        HEARTH_TRY(nn_latent_attention(r, &l->latent, mem, err));
+    else
+        HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
     HEARTH_TRY(norm_output(r, &l->attn_post, err));
     add_output(r, l);
     HEARTH_TRY(norm_stream(r, &l->ffn_norm, err));

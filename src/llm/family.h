@@ -14,6 +14,7 @@
 typedef struct llm_layer {
     nn_norm attn_norm;
     nn_attn attn;
+    nn_latent latent;  // instead of attn where its n_head > 0
     nn_norm attn_post; // of attention's output
     nn_norm ffn_norm;
     nn_ffn ffn;
@@ -39,6 +40,17 @@ weight_id llm_bind_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
 weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int64_t first,
                           int64_t n);
+
+// The heads of a matrix [n_in, n_head * n_total]: rows [first, first + n_out) of each, as slices;
+// and turned over (nn/weights.h).
+weight_id llm_bind_heads(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                         int64_t first, int64_t n_out);
+weight_id llm_bind_heads_turned(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                                int64_t first, int64_t n_out);
+// A tensor [n_in, n_out, n_slices].
+weight_id llm_bind_slices(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
+                          int64_t n_slices);
+bool llm_has(const llm_binder *b, const char *name);
 
 // What a layer remembers of a sequence from one step to the next: keys and values per position, or
 // a state of fixed size, or both, or neither. Layers with equal windows share pages; those with a
@@ -69,9 +81,9 @@ typedef struct llm_family {
                                hearth_err *err);
 } llm_family;
 
-extern const llm_family llm_family_command_r, llm_family_gemma, llm_family_gemma2,
-    llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3,
-    llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
+extern const llm_family llm_family_command_r, llm_family_deepseek2, llm_family_gemma,
+    llm_family_gemma2, llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2,
+    llm_family_phi3, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
     llm_family_starcoder2;
 extern const llm_family llm_family_gpt_oss;
 

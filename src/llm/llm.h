@@ -22,6 +22,13 @@
 enum { LLM_PAGE = 64 }; // positions; also the attention block, so blocks begin at multiples of it
 
 // --- model --------------------------------------------------------------------------------------
+// Latent attention (deepseek2): keys and values are made from one small vector per position, which
+// is what the cache holds. d_k and d_v of the configuration are the cache's then. All 0 without.
+typedef struct llm_latent {
+    int64_t n_q;            // width that queries are squeezed to, 0: they are not
+    int64_t d_key, d_value; // of a head outside the cache; a key's last n_rot are rotated
+} llm_latent;
+
 typedef struct llm_config {
     char arch[32];
     int64_t n_layer, n_embd, n_ff, n_head, n_head_kv, d_k, d_v, n_vocab, n_ctx_train;
@@ -56,8 +63,14 @@ typedef struct llm_config {
     bool has_long_rope;
     int64_t n_ctx_short;
     float rope_attn;      // 1
+    llm_latent latent;
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
+    int64_t n_dense_lead; // the first layers have a plain feed-forward
+    int64_t n_expert_group, n_expert_group_used; // experts come from the best groups; 0: from all
+    float expert_scale;   // 1; of the chosen experts' weights
+    bool has_expert_norm; // the chosen experts' weights are divided by their sum
+    bool has_expert_sigmoid; // weights are sigmoids of the router, not its softmax
 } llm_config;
 
 typedef struct llm_model llm_model;

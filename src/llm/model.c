@@ -205,10 +205,12 @@ static uint64_t hash_config(const llm_model *m)
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
                              m->n_layer, c->n_expert, c->n_expert_used, c->window,
                              c->local_period, c->n_ctx_short, c->is_parallel,
-                             c->has_layer_norm, c->has_yarn, c->yarn_exact};
+                             c->has_layer_norm, c->has_yarn, c->yarn_exact,
+                             c->n_expert_group, c->n_expert_group_used, c->has_expert_norm,
+                             c->has_expert_sigmoid};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
                           c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn,
-                          c->yarn_fast, c->yarn_slow, c->yarn_mix};
+                          c->yarn_fast, c->yarn_slow, c->yarn_mix, c->expert_scale};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     for (int64_t i = 0; i < m->n_layer; i++) {
         const llm_memory *y = &m->memory[i];

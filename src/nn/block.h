@@ -15,6 +15,9 @@ typedef struct nn_choice {
     int32_t *ids;   // [n_rows][n_used + 1]
     int32_t *rows;  // [n_rows * n_used]
     int32_t *first; // [n_expert + 2]
+    double *score, *group;           // [n_expert] of the row that is being routed, of its groups
+    float *bias;                     // [n_expert]
+    bool *is_taken, *is_group_taken; // [n_expert]
 } nn_choice;
 
 // What all blocks of one step share.
@@ -66,6 +69,21 @@ typedef struct nn_attn {
     bool is_local;                       // turns by run.local_angles
 } nn_attn;
 
+// Attention over latent vectors (latent.c). n_head 0: the layer has none.
+typedef struct nn_latent {
+    weight_id q_squeeze;     // [n_embd -> q_norm.n]; WEIGHT_NONE: q is [n_embd -> ..]
+    nn_norm q_norm;          // its n 0 without
+    weight_id q;             // [.. -> n_head * (d_plain + n_rot)]
+    weight_id kv;            // [n_embd -> d_latent + n_rot]
+    nn_norm kv_norm;         // [d_latent]
+    weight_id k_heads;       // n_head slices [d_plain -> d_latent]
+    weight_id v_heads;       // n_head slices [d_latent -> d_value]
+    weight_id o;             // [n_head * d_value -> n_embd]
+    int64_t n_head, d_plain, n_rot, d_latent, d_value;
+    float scale;
+    const dev_rope *rope;
+} nn_latent;
+
 typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
@@ -80,7 +98,11 @@ typedef struct nn_moe {
     nn_ffn shared;             // an expert for every row; its gate WEIGHT_NONE: without
     weight_id shared_gate;     // [n_embd]; its sigmoid weighs the shared expert. WEIGHT_NONE: 1
     int64_t n_embd, n_expert, n_used, n_ff; // n_expert 0: the layer has no mixture
-    bool normalize;            // weights of the chosen experts sum to 1
+    bool normalize;            // weights of the chosen experts sum to 1, before the scale
+    bool is_sigmoid;           // an expert's probability is its logit's sigmoid, not the softmax
+    weight_id bias;            // [n_expert], added to probabilities for the choice; WEIGHT_NONE
+    int64_t n_group, n_group_used; // experts are taken from the best groups; 0: from all
+    float scale;               // of weights
     bool has_bias;             // the router and all experts have one each:
     weight_id router_bias, gate_bias, up_bias, down_bias; // n_expert slices but the router's
     float clamp;               // > 0: (up + 1) gate sigmoid(1.702 gate), both held below this,
@@ -98,9 +120,16 @@ hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err 
 // h = attention(h), keys and values of the rows put into the layer's cache first.
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *mem,
                            hearth_err *err);
+// The same over latent vectors. The floats of run.own that it uses per row.
+hearth_status nn_latent_attention(const nn_run *r, const nn_latent *a, const nn_memory *mem,
+                                  hearth_err *err);
+int64_t nn_latent_floats(const nn_latent *a);
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);
+// The experts of one row by falling score, and in `out` their weights: [n_used] each (route.c).
+void nn_route_row(const nn_moe *m, const nn_choice *c, const float *logits, int32_t *chosen,
+                  float *out);
 // h = mixture of experts(h).
 hearth_status nn_mixture(const nn_run *r, const nn_moe *m, hearth_err *err);
 

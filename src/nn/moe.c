@@ -1,9 +1,8 @@
 // Mixture of experts: each row goes through a few of many feed-forward blocks (Shazeer and others
 // 2017).
 //
-//   logits = router h  [+ bias]             per row; read by the host, which chooses
-//   the n_used largest, ties to the lower index, by falling logit: ranks 0, 1 ...
-//   weight = softmax over all logits, divided by the sum of the chosen ones where the family does
+//   logits = router h  [+ bias]             per row; read by the host
+//   n_used experts and their weights        by falling score: ranks 0, 1 ... (route.c)
 //   h = sum over ranks of weight * expert(h)  [+ sigmoid(shared_gate h) * shared(h), last]
 //
 // An expert is down(silu(gate h) * up h), or with biases and the clamped product of gpt-oss.
@@ -24,6 +23,18 @@
 
 static int64_t terms_of(const nn_moe *m) { return m->n_used + (m->shared.gate != WEIGHT_NONE); }
 
+// The bias of the choice to the host: once per layer and step, a few hundred numbers.
+static hearth_status read_bias(const nn_run *r, const nn_moe *m, hearth_err *err)
+{
+    const dev_weight *w;
+    if (m->bias == WEIGHT_NONE) return HEARTH_OK;
+    HEARTH_TRY(weights_acquire(r->w, m->bias, &w, err));
+    size_t bytes = (size_t)m->n_expert * sizeof(float);
+    hearth_status s = r->d->ops->read(r->d, w->data, r->choice.bias, bytes, err);
+    weights_release(r->w, m->bias);
+    return s;
+}
+
 // Logits of the router, then the gate of the shared expert, of all rows to the host.
 static hearth_status read_router(const nn_run *r, const nn_moe *m, hearth_err *err)
 {
@@ -34,32 +45,8 @@ static hearth_status read_router(const nn_run *r, const nn_moe *m, hearth_err *e
     HEARTH_TRY(nn_linear(r, n, id, r->h, r->n_rows, to, err));
     if (m->has_bias) HEARTH_TRY(nn_add_bias(r, m->router_bias, r->route, err));
     if (n == 2) bytes += (size_t)r->n_rows * sizeof(float);
-    return r->d->ops->read(r->d, r->route, r->choice.logits, bytes, err);
-}
-
-static void choose_experts(const nn_moe *m, const float *logits, int32_t *chosen)
-{
-    for (int64_t rank = 0; rank < m->n_used; rank++) {
-        int32_t best = -1;
-        for (int32_t e = 0; e < m->n_expert; e++) {
-            bool is_taken = false;
-            for (int64_t i = 0; i < rank; i++) is_taken |= chosen[i] == e;
-            if (!is_taken && (best < 0 || logits[e] > logits[best])) best = e;
-        }
-        chosen[rank] = best; // a NaN is never larger, so there always is one
-    }
-}
-
-static void weigh_experts(const nn_moe *m, const float *logits, const int32_t *chosen, float *out)
-{
-    double sum = 0, top = (double)logits[chosen[0]];
-    for (int64_t e = 0; e < m->n_expert; e++) sum += exp((double)logits[e] - top);
-    if (m->normalize) {
-        sum = 0;
-        for (int64_t i = 0; i < m->n_used; i++) sum += exp((double)logits[chosen[i]] - top);
-    }
-    for (int64_t i = 0; i < m->n_used; i++)
-        out[i] = (float)(exp((double)logits[chosen[i]] - top) / sum);
+    HEARTH_TRY(r->d->ops->read(r->d, r->route, r->choice.logits, bytes, err));
+    return read_bias(r, m, err);
 }
 
 static void choose_for_rows(const nn_run *r, const nn_moe *m)
@@ -69,8 +56,7 @@ static void choose_for_rows(const nn_run *r, const nn_moe *m)
     const float *gate = c->logits + r->n_rows * m->n_expert;
     for (int64_t i = 0; i < r->n_rows; i++) {
         const float *logits = c->logits + i * m->n_expert;
-        choose_experts(m, logits, c->ids + i * terms);
-        weigh_experts(m, logits, c->ids + i * terms, c->weights + i * terms);
+        nn_route_row(m, c, logits, c->ids + i * terms, c->weights + i * terms);
         if (terms == m->n_used) continue;
         bool is_open = m->shared_gate == WEIGHT_NONE;
         c->weights[i * terms + m->n_used] =

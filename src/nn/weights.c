@@ -18,6 +18,7 @@ typedef struct weight_entry {
     dev_buf *buf;
     const gguf_tensor *source;
     int64_t n_slices; // matrices of the tensor, one after the other; `w` is the first
+    int64_t n_step;   // rows from the begin of one to the next
 } weight_entry;
 
 struct weights {
@@ -60,10 +61,11 @@ void weights_close(weights *w)
 
 // What of a tensor becomes a weight: rows [first, first + n_out) of n_total, or all n_slices
 // matrices [n_in, n_out]; of a vector of n_total values the n_in from `first` on; or n_slices
-// vectors.
+// vectors; or rows [first, first + n_out) of each of n_slices times n_total rows that follow each
+// other in one matrix.
 typedef struct tensor_part {
     int64_t n_in, n_total, n_slices, first, n_out;
-    bool is_vector;
+    bool is_vector, is_flat;
 } tensor_part;
 
 static hearth_status check_tensor(const weights *w, const char *name, const gguf_tensor *t,
@@ -71,9 +73,13 @@ static hearth_status check_tensor(const weights *w, const char *name, const gguf
 {
     const int64_t *dim = t->dim;
     bool is_parted = p->is_vector && p->n_slices == 1;
-    const int64_t want[3] = {is_parted ? p->n_total : p->n_in,
+    int64_t want[3] = {is_parted ? p->n_total : p->n_in,
                              p->is_vector ? p->n_slices : p->n_total,
                              p->is_vector ? 1 : p->n_slices};
+    if (p->is_flat) {
+        want[1] = p->n_total * p->n_slices;
+        want[2] = 1;
+    }
     if (dim[0] != want[0] || dim[1] != want[1] || dim[2] != want[2] || dim[3] != 1)
         return err_fail(err, HEARTH_E_FORMAT,
                         "tensor '%s': shape is [%lld, %lld, %lld, %lld], expected [%lld, %lld] "
@@ -130,13 +136,13 @@ static hearth_status bind_part(weights *w, const char *name, const tensor_part *
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
     weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t,
-                      .n_slices = n_slices};
+                      .n_slices = n_slices, .n_step = p->is_flat ? p->n_total : n_out};
     size_t skip;
     if (!dtype_bytes(t->type, n_in, &e.w.row_bytes) ||
         !dtype_bytes(t->type, p->is_vector ? p->first : p->first * n_in, &skip))
         return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': rows of %lld are no whole blocks of %s",
                         name, (long long)n_in, dtype_get(t->type)->name);
-    size_t bytes = e.w.row_bytes * (size_t)(n_out * n_slices); // gguf_open() proved it
+    size_t bytes = e.w.row_bytes * (size_t)(e.n_step * (n_slices - 1) + n_out); // proven before
     HEARTH_TRY(w->d->ops->wrap(w->d, t->data + skip, bytes, &e.buf, err));
     e.w.data = (dev_view){e.buf, 0};
     hearth_status s = HEARTH_OK;
@@ -145,7 +151,7 @@ static hearth_status bind_part(weights *w, const char *name, const tensor_part *
         w->d->ops->free(w->d, e.buf);
         return s;
     }
-    w->file_bytes += bytes;
+    w->file_bytes += e.w.row_bytes * (size_t)(n_out * n_slices);
     w->fingerprint += hash_tensor(t); // a sum: the order of binding does not matter
     w->n_tensors += p->first == 0;
     w->entry[w->n] = e;
@@ -158,34 +164,114 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
 {
     *out = WEIGHT_NONE;
     if (optional && !gguf_find_tensor(w->g, name)) return HEARTH_OK;
-    return bind_part(w, name, &(tensor_part){n_in, n_out == 1 ? n_in : n_out, 1, 0, n_out,
-                                             n_out == 1}, out, err);
+    const tensor_part part = {.n_in = n_in, .n_total = n_out == 1 ? n_in : n_out, .n_slices = 1,
+                              .n_out = n_out, .is_vector = n_out == 1};
+    return bind_part(w, name, &part, out, err);
 }
 
 hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
                                 int64_t first, int64_t n_out, weight_id *out, hearth_err *err)
 {
     ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
-    return bind_part(w, name, &(tensor_part){n_in, n_total, 1, first, n_out, false}, out, err);
+    const tensor_part part = {.n_in = n_in, .n_total = n_total, .n_slices = 1, .first = first,
+                              .n_out = n_out};
+    return bind_part(w, name, &part, out, err);
 }
 
 hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total, int64_t first,
                                   int64_t n, weight_id *out, hearth_err *err)
 {
     ASSERT(first >= 0 && n >= 1 && n <= n_total - first);
-    return bind_part(w, name, &(tensor_part){n, n_total, 1, first, 1, true}, out, err);
+    const tensor_part part = {.n_in = n, .n_total = n_total, .n_slices = 1, .first = first,
+                              .n_out = 1, .is_vector = true};
+    return bind_part(w, name, &part, out, err);
 }
 
 hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int64_t n_expert,
                                    weight_id *out, hearth_err *err)
 {
-    return bind_part(w, name, &(tensor_part){n, n, n_expert, 0, 1, true}, out, err);
+    const tensor_part part = {.n_in = n, .n_total = n, .n_slices = n_expert, .n_out = 1,
+                              .is_vector = true};
+    return bind_part(w, name, &part, out, err);
 }
 
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err)
 {
-    return bind_part(w, name, &(tensor_part){n_in, n_out, n_expert, 0, n_out, false}, out, err);
+    const tensor_part part = {.n_in = n_in, .n_total = n_out, .n_slices = n_expert,
+                              .n_out = n_out};
+    return bind_part(w, name, &part, out, err);
+}
+
+hearth_status weights_bind_slices(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                  int64_t first, int64_t n_out, int64_t n_slices, weight_id *out,
+                                  hearth_err *err)
+{
+    ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
+    const tensor_part part = {.n_in = n_in, .n_total = n_total, .n_slices = n_slices,
+                              .first = first, .n_out = n_out, .is_flat = true};
+    return bind_part(w, name, &part, out, err);
+}
+
+// One slice at a time: its rows as float32 by the device's gather, turned over on the host. `flat`
+// has room for a slice and `turned` for another.
+static hearth_status turn_slices(weights *w, const weight_entry *e, dev_view gathered, dev_view to,
+                                 float *flat, float *turned, hearth_err *err)
+{
+    const dev_ops *ops = w->d->ops;
+    int64_t n_in = e->w.n_in, n_out = e->w.n_out;
+    size_t bytes = (size_t)(n_in * n_out) * sizeof(float), row = (size_t)n_in * sizeof(float);
+    for (int64_t s = 0; s < e->n_slices; s++, to.at += bytes) {
+        dev_weight slice = e->w;
+        slice.data.at += (size_t)(s * e->n_step) * e->w.row_bytes;
+        for (int32_t i = 0; i < n_out; i++)
+            ops->gather(w->d, &slice, &i, 1, dev_at(gathered, (size_t)i * row));
+        HEARTH_TRY(ops->read(w->d, gathered, flat, bytes, err));
+        for (int64_t i = 0; i < n_in; i++)
+            for (int64_t j = 0; j < n_out; j++) turned[i * n_out + j] = flat[j * n_in + i];
+        ops->write(w->d, to, turned, bytes);
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status transpose_entry(weights *w, weight_entry *e, hearth_err *err)
+{
+    const dev_ops *ops = w->d->ops;
+    dev_buf *gathered = NULL, *turned = NULL;
+    size_t n = (size_t)(e->w.n_in * e->w.n_out), bytes = n * sizeof(float);
+    // The quantised file may fit an address space that the floats do not.
+    uint64_t all = (uint64_t)e->w.n_in * (uint64_t)e->w.n_out * (uint64_t)e->n_slices;
+    bool fits = all <= SIZE_MAX / sizeof(float);
+    float *host = fits ? mem_alloc(MEM_MODEL, 2 * bytes) : NULL;
+    hearth_status s = HEARTH_OK;
+    if (!host) s = err_fail(err, HEARTH_E_NOMEM, "no memory to turn over a matrix");
+    if (s == HEARTH_OK) s = ops->alloc(w->d, MEM_MODEL, bytes, &gathered, err);
+    if (s == HEARTH_OK) s = ops->alloc(w->d, MEM_MODEL, bytes * (size_t)e->n_slices, &turned, err);
+    if (s == HEARTH_OK)
+        s = turn_slices(w, e, (dev_view){gathered, 0}, (dev_view){turned, 0}, host, host + n, err);
+    ops->free(w->d, gathered);
+    mem_free(host);
+    if (s != HEARTH_OK) {
+        ops->free(w->d, turned);
+        return s;
+    }
+    ops->free(w->d, e->buf);
+    e->buf = turned;
+    e->w = (dev_weight){DTYPE_F32, e->w.n_out, e->w.n_in, (size_t)e->w.n_out * sizeof(float),
+                        {turned, 0}};
+    e->n_step = e->w.n_out;
+    w->own_bytes += bytes * (size_t)e->n_slices;
+    return HEARTH_OK;
+}
+
+hearth_status weights_bind_transposed(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                      int64_t first, int64_t n_out, int64_t n_slices,
+                                      weight_id *out, hearth_err *err)
+{
+    HEARTH_TRY(weights_bind_slices(w, name, n_in, n_total, first, n_out, n_slices, out, err));
+    hearth_status s = transpose_entry(w, &w->entry[*out], err);
+    if (s != HEARTH_OK) *out = WEIGHT_NONE; // the entry stays as it was; weights_close() frees it
+    return s;
 }
 
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,
@@ -195,7 +281,7 @@ hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, d
     ASSERT(id >= 0 && id < w->n && expert >= 0 && expert < w->entry[id].n_slices);
     HEARTH_TRY(weights_acquire(w, id, &all, err));
     *out = *all;
-    out->data = dev_at(all->data, (size_t)(expert * all->n_out) * all->row_bytes);
+    out->data = dev_at(all->data, (size_t)(expert * w->entry[id].n_step) * all->row_bytes);
     return HEARTH_OK;
 }
 

@@ -31,6 +31,15 @@ hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total,
 // A tensor [n, n_expert]: n_expert vectors.
 hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int64_t n_expert,
                                    weight_id *out, hearth_err *err);
+// Of a matrix [n_in, n_slices * n_total], rows [first, first + n_out) of each slice of n_total
+// rows: n_slices matrices, acquired like experts.
+hearth_status weights_bind_slices(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                  int64_t first, int64_t n_out, int64_t n_slices, weight_id *out,
+                                  hearth_err *err);
+// The same with each slice turned over, [n_out -> n_in], in memory of its own as F32.
+hearth_status weights_bind_transposed(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                      int64_t first, int64_t n_out, int64_t n_slices,
+                                      weight_id *out, hearth_err *err);
 // A tensor [n_in, n_out, n_expert]: n_expert matrices.
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err);

@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "broken"
 ATTN, FFN, FAMILY, MODEL = "src/nn/attn.c", "src/nn/ffn.c", "src/llm/families.c", "src/llm/model.c"
-MOE, GEMMA = "src/nn/moe.c", "src/llm/arch_gemma.c"
+MOE, ROUTE, GEMMA = "src/nn/moe.c", "src/nn/route.c", "src/llm/arch_gemma.c"
 STEP, CONFIG, CPU = "src/llm/step.c", "src/llm/config.c", "src/dev/cpu_attention.c"
 
 FEATURES = [  # name, file, line as it is, line without the feature
@@ -61,11 +61,11 @@ FEATURES = [  # name, file, line as it is, line without the feature
      "r->d->ops->silu_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);", "(void)r;"),
     ("pairing of qwen2moe", "src/llm/arch_qwen2moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
     ("pairing of qwen3moe", "src/llm/arch_qwen3moe.c", "c->rope_neox = true;", "c->rope_neox = false;"),
-    ("choice of experts", MOE, "logits[e] > logits[best]", "logits[e] < logits[best]"),
-    ("weights of experts", MOE, "(float)(exp((double)logits[chosen[i]] - top) / sum);", "0.25f;"),
-    ("weights of experts sum to 1", MOE, "if (m->normalize) {", "if (false) {"),
-    ("weights of experts need not sum to 1", MOE, "if (m->normalize) {", "if (true) {"),
-    ("slice of the expert", "src/nn/weights.c", "(size_t)(expert * all->n_out)", "(size_t)(0 * expert * all->n_out)"),
+    ("choice of experts", ROUTE, "score[e] > score[best]", "score[e] < score[best]"),
+    ("weights of experts", ROUTE, "(float)(p / all * (double)m->scale);", "0.25f * (float)p / (float)p;"),
+    ("weights of experts sum to 1", ROUTE, "if (m->normalize) {", "if (false) {"),
+    ("weights of experts need not sum to 1", ROUTE, "if (m->normalize) {", "if (true) {"),
+    ("slice of the expert", "src/nn/weights.c", "(size_t)(expert * w->entry[id].n_step)", "(size_t)(0 * expert * w->entry[id].n_step)"),
     ("shared expert", MOE, "HEARTH_TRY(run_shared(r, m, err));",
      "HEARTH_TRY(run_shared(r, m, err));\n    if (m->shared.gate != WEIGHT_NONE)\n"
      "    r->d->ops->scale(r->d, r->experts, 0, r->n_rows, m->n_embd,\n"

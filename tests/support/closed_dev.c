@@ -168,6 +168,16 @@ static void select_closed(dev *d, dev_view x, const int32_t *rows, int64_t n_row
     close_buf(x);
 }
 
+static void copy_rows_closed(dev *d, dev_view x, int64_t x_step, int64_t n_rows, int64_t n,
+                             dev_view y, int64_t y_step)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->copy_rows(inner_of(d), unwrap(x), x_step, n_rows, n, unwrap(y), y_step);
+    close_buf(y);
+    close_buf(x);
+}
+
 static void rms_norm_closed(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_rows,
                             int64_t n, dev_view y)
 {
@@ -371,6 +381,7 @@ static const dev_ops closed_ops = {
     .matmul = matmul_closed,
     .gather = gather_closed,
     .select = select_closed,
+    .copy_rows = copy_rows_closed,
     .rms_norm = rms_norm_closed,
     .layer_norm = layer_norm_closed,
     .add = add_closed,

@@ -133,6 +133,8 @@ static hearth_status read_kv(loader *l)
             char text[64];
             copy_text(text, sizeof text, json_text(l->json));
             HEARTH_TRY(gguf_write_str(l->gguf, full, str_from(text), l->err));
+        } else if (e == JSON_TRUE || e == JSON_FALSE) {
+            HEARTH_TRY(gguf_write_bool(l->gguf, full, e == JSON_TRUE, l->err));
         } else if (json_i64(l->json, &i) && !strstr(key, "freq_base") && !strstr(key, "factor") &&
                    !strstr(key, "yarn")) {
             HEARTH_TRY(gguf_write_u32(l->gguf, full, (uint32_t)i, l->err));
