@@ -1,4 +1,4 @@
-// command-r: Cohere's Command R (and Aya 23).
+// command-r: Cohere's Command R (and Aya 23); cohere2: Command R7B and Command A.
 //
 //             +--> attention --+
 //   x -> norm +                +--(+)--> x        both blocks see the same input
@@ -8,6 +8,9 @@
 // LayerNorm without bias, one per layer; rotary pairs are neighbours (the network's own order, not
 // a permutation); the output is the embedding and logits are multiplied by logit_scale. Command R+
 // has norms of q and k: its tensors are refused by name.
+//
+// cohere2: three layers with a window, then one
+// that attends to everything and knows no positions.
 #include "llm/family.h"
 
 static hearth_status configure_command_r(const gguf *g, llm_config *c, hearth_err *err)
@@ -15,6 +18,14 @@ static hearth_status configure_command_r(const gguf *g, llm_config *c, hearth_er
     c->rope_neox = false;
     c->is_parallel = true;
     return llm_read_number(g, c, "logit_scale", 1e-6, 1e6, NULL, &c->logit_scale, err);
+}
+
+static hearth_status configure_cohere2(const gguf *g, llm_config *c, hearth_err *err)
+{
+    c->local_period = c->no_rope_period = 4;
+    HEARTH_TRY(configure_command_r(g, c, err));
+    HEARTH_TRY(llm_read_size(g, c, "attention.sliding_window", LIMIT_CONTEXT, 0, &c->window, err));
+    return llm_check_pattern(g, c, err);
 }
 
 static void bind_command_r_layer(llm_binder *b, llm_layer *out)
@@ -29,23 +40,18 @@ static void bind_command_r_layer(llm_binder *b, llm_layer *out)
     llm_bind_feed_forward(b, out);
 }
 
-static hearth_status run_command_r_layer(const nn_run *r, const llm_layer *l,
-                                         const nn_memory *mem, hearth_err *err)
-{
-    const dev_ops *ops = r->d->ops;
-    int64_t n = r->n_rows * l->attn_norm.n;
-    HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));
-    HEARTH_TRY(nn_feed_forward_to(r, &l->ffn, r->beside, err));
-    HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
-    ops->add(r->d, r->x, r->h, n, r->x);
-    ops->add(r->d, r->x, r->beside, n, r->x);
-    return HEARTH_OK;
-}
-
 const llm_family llm_family_command_r = {
     .arch = "command-r",
     .has_layer_norm = true,
     .configure = configure_command_r,
     .bind_layer = bind_command_r_layer,
-    .run_layer = run_command_r_layer,
+    .run_layer = llm_run_parallel_layer,
+};
+
+const llm_family llm_family_cohere2 = {
+    .arch = "cohere2",
+    .has_layer_norm = true,
+    .configure = configure_cohere2,
+    .bind_layer = bind_command_r_layer,
+    .run_layer = llm_run_parallel_layer,
 };

@@ -1,3 +1,5 @@
+// llama and its nearest relatives: smollm3 and mistral3.
+//
 // llama: Llama 1 to 3, Mistral, TinyLlama, SmolLM2, Yi and others whose files say "llama".
 //
 //   x ---+--> norm -> q, k, v -> rope(q, k) -> attention -> o --(+)--+--> norm -> SwiGLU --(+)--> x
@@ -7,6 +9,9 @@
 // for that. Llama 3.1 files bring "rope_freqs.weight", divisors of the frequencies (common code).
 // Biases on q, k and v are optional: a few fine-tunes have them. Mixtral, a mixture of experts, is
 // "llama" too: a router and experts stand for the SwiGLU, the weights of the chosen ones sum to 1.
+//
+// smollm3: every fourth layer knows no positions. mistral3 (Mistral Small 3, Ministral 3): queries
+// beyond the original context of YaRN grow with the logarithm of their position.
 #include "llm/family.h"
 
 static hearth_status configure_llama(const gguf *g, llm_config *c, hearth_err *err)
@@ -35,6 +40,36 @@ const llm_family llm_family_llama = {
     .arch = "llama",
     .has_experts = true,
     .configure = configure_llama,
+    .bind_layer = bind_llama_layer,
+    .run_layer = llm_run_plain_layer,
+};
+
+static hearth_status configure_smollm3(const gguf *g, llm_config *c, hearth_err *err)
+{
+    c->no_rope_period = 4;
+    return configure_llama(g, c, err);
+}
+
+const llm_family llm_family_smollm3 = {
+    .arch = "smollm3",
+    .configure = configure_smollm3,
+    .bind_layer = bind_llama_layer,
+    .run_layer = llm_run_plain_layer,
+};
+
+static hearth_status configure_mistral3(const gguf *g, llm_config *c, hearth_err *err)
+{
+    const float none = 0;
+    HEARTH_TRY(configure_llama(g, c, err));
+    HEARTH_TRY(llm_read_number(g, c, "attention.temperature_scale", 0, 1e3, &none, &c->heat, err));
+    c->heat_length = c->has_yarn ? c->n_ctx_short : c->n_ctx_train;
+    return HEARTH_OK;
+}
+
+const llm_family llm_family_mistral3 = {
+    .arch = "mistral3",
+    .has_experts = true,
+    .configure = configure_mistral3,
     .bind_layer = bind_llama_layer,
     .run_layer = llm_run_plain_layer,
 };

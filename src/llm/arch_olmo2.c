@@ -1,4 +1,4 @@
-// olmo2: AllenAI's OLMo 2.
+// olmo2: AllenAI's OLMo 2 and 3.
 //
 //   x --+--> q, k, v -> norm(q), norm(k) -> rope(q, k) -> attention -> o -> norm --(+)--+
 //       +---------------------------------------------------------------------------^   |
@@ -6,16 +6,23 @@
 //                                                ^---------------------------------+
 //
 // No norm before a block, one after it. The norms of q and k go over all heads at once. Pairs are
-// halves. OLMo 3 says "olmo2" too and has sliding windows: refused by that key.
+// halves. OLMo 3 says "olmo2" too and has a window in three of four layers, whose rotation is not
+// stretched by YaRN.
 #include "llm/family.h"
 
 static hearth_status configure_olmo2(const gguf *g, llm_config *c, hearth_err *err)
 {
+    uint64_t window = 0;
+    bool found;
     c->rope_neox = true;
     c->has_qk_norm = true;
-    if (!gguf_find(g, "olmo2.attention.sliding_window")) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_UNSUPPORTED,
-                    "key 'olmo2.attention.sliding_window': OLMo 3 is not supported yet");
+    HEARTH_TRY(gguf_get_u64(g, "olmo2.attention.sliding_window", LIMIT_CONTEXT, &window, &found,
+                            err));
+    c->window = (int64_t)window;
+    if (!c->window) return HEARTH_OK;
+    c->local_period = 4;
+    c->rope_base_local = c->rope_base;
+    return llm_check_pattern(g, c, err);
 }
 
 static void bind_olmo2_layer(llm_binder *b, llm_layer *out)

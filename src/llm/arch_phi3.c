@@ -28,13 +28,9 @@ static hearth_status configure_phi3(const gguf *g, llm_config *c, hearth_err *er
 static void bind_phi3_layer(llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
-    int64_t n_q = c->n_head * c->d_k, n_k = c->n_head_kv * c->d_k, n_v = c->n_head_kv * c->d_v;
-    int64_t n_qkv = n_q + n_k + n_v;
     llm_set_attention(b, out);
     out->attn_norm = llm_bind_norm(b, "attn_norm.weight");
-    out->attn.q = llm_bind_rows(b, "attn_qkv.weight", c->n_embd, n_qkv, 0, n_q);
-    out->attn.k = llm_bind_rows(b, "attn_qkv.weight", c->n_embd, n_qkv, n_q, n_k);
-    out->attn.v = llm_bind_rows(b, "attn_qkv.weight", c->n_embd, n_qkv, n_q + n_k, n_v);
+    llm_bind_fused_qkv(b, false, out);
     out->attn.o = llm_bind(b, "attn_output.weight", c->n_head * c->d_v, c->n_embd);
     out->ffn_norm = llm_bind_norm(b, "ffn_norm.weight");
     out->ffn = (nn_ffn){

@@ -23,12 +23,7 @@ static void bind_qwen2moe_layer(llm_binder *b, llm_layer *out)
     llm_bind_qkv_bias(b, out);
     llm_bind_experts(b, false, out);
     out->moe.shared_gate = llm_bind(b, "ffn_gate_inp_shexp.weight", c->n_embd, 1);
-    out->moe.shared = (nn_ffn){
-        .gate = llm_bind(b, "ffn_gate_shexp.weight", c->n_embd, c->n_ff_shared),
-        .up = llm_bind(b, "ffn_up_shexp.weight", c->n_embd, c->n_ff_shared),
-        .down = llm_bind(b, "ffn_down_shexp.weight", c->n_ff_shared, c->n_embd),
-        .n_ff = c->n_ff_shared,
-    };
+    llm_bind_shared_expert(b, out);
 }
 
 const llm_family llm_family_qwen2moe = {

@@ -25,15 +25,7 @@ static void bind_starcoder2_layer(llm_binder *b, llm_layer *out)
     llm_bind_plain_attention(b, out);
     llm_bind_qkv_bias(b, out);
     out->attn.o_bias = llm_bind(b, "attn_output.bias", c->n_embd, 1);
-    out->ffn = (nn_ffn){
-        .gate = WEIGHT_NONE,
-        .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
-        .down = llm_bind(b, "ffn_down.weight", c->n_ff, c->n_embd),
-        .up_bias = llm_bind(b, "ffn_up.bias", c->n_ff, 1),
-        .down_bias = llm_bind(b, "ffn_down.bias", c->n_embd, 1),
-        .n_ff = c->n_ff,
-        .is_plain = true,
-    };
+    llm_bind_plain_feed_forward(b, out);
 }
 
 const llm_family llm_family_starcoder2 = {

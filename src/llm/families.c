@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const llm_family *const families[] = {
+    &llm_family_cohere2,
     &llm_family_command_r,
     &llm_family_deepseek2,
     &llm_family_gemma,
@@ -13,13 +14,18 @@ static const llm_family *const families[] = {
     &llm_family_gemma3,
     &llm_family_gpt_oss,
     &llm_family_granite,
+    &llm_family_granitemoe,
     &llm_family_llama,
+    &llm_family_mistral3,
     &llm_family_olmo2,
+    &llm_family_phi2,
     &llm_family_phi3,
+    &llm_family_qwen,
     &llm_family_qwen2,
     &llm_family_qwen2moe,
     &llm_family_qwen3,
     &llm_family_qwen3moe,
+    &llm_family_smollm3,
     &llm_family_starcoder2,
 };
 
@@ -131,6 +137,13 @@ bool llm_is_local(const llm_config *c, int64_t layer)
     return c->window > 0 && (!period || (layer + 1) % period != 0);
 }
 
+// Is this layer one of those without positions?
+static bool is_still_layer(const llm_binder *b)
+{
+    int64_t period = b->c->no_rope_period;
+    return period > 0 && (b->layer + 1) % period == 0;
+}
+
 void llm_set_attention(const llm_binder *b, llm_layer *out)
 {
     const llm_config *c = b->c;
@@ -146,7 +159,8 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
         .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
         .cap = c->attn_cap,
         .norm_eps = c->norm_eps,
-        .rope = is_local ? b->local_rope : b->rope,
+        .rope = is_still_layer(b) ? NULL : is_local ? b->local_rope : b->rope,
+        .heat = c->heat, .heat_length = c->heat_length,
         .is_local = is_local,
     };
     out->attn_norm = out->attn_post = out->ffn_norm = out->ffn_post = none;
@@ -177,6 +191,21 @@ void llm_bind_plain_attention(llm_binder *b, llm_layer *out)
     out->ffn_norm = llm_bind_norm(b, "ffn_norm.weight");
 }
 
+void llm_bind_fused_qkv(llm_binder *b, bool has_bias, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    const char *w = "attn_qkv.weight", *bias = "attn_qkv.bias";
+    int64_t n_q = c->n_head * c->d_k, n_k = c->n_head_kv * c->d_k, n_v = c->n_head_kv * c->d_v;
+    int64_t n = n_q + n_k + n_v;
+    out->attn.q = llm_bind_rows(b, w, c->n_embd, n, 0, n_q);
+    out->attn.k = llm_bind_rows(b, w, c->n_embd, n, n_q, n_k);
+    out->attn.v = llm_bind_rows(b, w, c->n_embd, n, n_q + n_k, n_v);
+    if (!has_bias) return;
+    out->attn.q_bias = llm_bind_values(b, bias, n, 0, n_q);
+    out->attn.k_bias = llm_bind_values(b, bias, n, n_q, n_k);
+    out->attn.v_bias = llm_bind_values(b, bias, n, n_q + n_k, n_v);
+}
+
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
 {
     const llm_config *c = b->c;
@@ -193,6 +222,17 @@ void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
         .normalize = normalize,
         .bias = WEIGHT_NONE,
         .scale = c->expert_scale,
+    };
+}
+
+void llm_bind_shared_expert(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->moe.shared = (nn_ffn){
+        .gate = llm_bind(b, "ffn_gate_shexp.weight", c->n_embd, c->n_ff_shared),
+        .up = llm_bind(b, "ffn_up_shexp.weight", c->n_embd, c->n_ff_shared),
+        .down = llm_bind(b, "ffn_down_shexp.weight", c->n_ff_shared, c->n_embd),
+        .n_ff = c->n_ff_shared,
     };
 }
 
@@ -232,6 +272,20 @@ void llm_bind_feed_forward(llm_binder *b, llm_layer *out)
         .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
         .down = llm_bind(b, "ffn_down.weight", c->n_ff, c->n_embd),
         .n_ff = c->n_ff,
+    };
+}
+
+void llm_bind_plain_feed_forward(llm_binder *b, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    out->ffn = (nn_ffn){
+        .gate = WEIGHT_NONE,
+        .up = llm_bind(b, "ffn_up.weight", c->n_embd, c->n_ff),
+        .down = llm_bind(b, "ffn_down.weight", c->n_ff, c->n_embd),
+        .up_bias = llm_bind(b, "ffn_up.bias", c->n_ff, 1),
+        .down_bias = llm_bind(b, "ffn_down.bias", c->n_embd, 1),
+        .n_ff = c->n_ff,
+        .is_plain = true,
     };
 }
 
@@ -283,5 +337,18 @@ hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_
         HEARTH_TRY(nn_feed_forward(r, &l->ffn, err));
     HEARTH_TRY(norm_output(r, &l->ffn_post, err));
     add_output(r, l);
+    return HEARTH_OK;
+}
+
+hearth_status llm_run_parallel_layer(const nn_run *r, const llm_layer *l, const nn_memory *mem,
+                                     hearth_err *err)
+{
+    const dev_ops *ops = r->d->ops;
+    int64_t n = r->n_rows * l->attn_norm.n;
+    HEARTH_TRY(nn_apply_norm(r, &l->attn_norm, r->x, r->n_rows, r->h, err));
+    HEARTH_TRY(nn_feed_forward_to(r, &l->ffn, r->beside, err));
+    HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
+    ops->add(r->d, r->x, r->h, n, r->x);
+    ops->add(r->d, r->x, r->beside, n, r->x);
     return HEARTH_OK;
 }

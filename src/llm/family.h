@@ -85,7 +85,8 @@ extern const llm_family llm_family_command_r, llm_family_deepseek2, llm_family_g
     llm_family_gemma2, llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2,
     llm_family_phi3, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
     llm_family_starcoder2;
-extern const llm_family llm_family_gpt_oss;
+extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_granitemoe,
+    llm_family_mistral3, llm_family_phi2, llm_family_qwen, llm_family_smollm3;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
@@ -109,14 +110,21 @@ hearth_status llm_family_find(str arch, const llm_family **out, hearth_err *err)
 void llm_bind_plain_layer(llm_binder *b, llm_layer *out);
 void llm_bind_plain_attention(llm_binder *b, llm_layer *out);
 void llm_bind_feed_forward(llm_binder *b, llm_layer *out);
+void llm_bind_plain_feed_forward(llm_binder *b, llm_layer *out); // no gate, gelu, two biases
 // Shapes, scales and rotation of attention, no tensors; no norm of outputs.
 void llm_set_attention(const llm_binder *b, llm_layer *out);
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
+void llm_bind_shared_expert(llm_binder *b, llm_layer *out); // after the experts
 void llm_bind_expert_biases(llm_binder *b, llm_layer *out); // of the router and all experts
 void llm_bind_qkv_bias(llm_binder *b, llm_layer *out);      // q, k and v
+// q, k and v from the rows of "attn_qkv.weight", their biases from "attn_qkv.bias".
+void llm_bind_fused_qkv(llm_binder *b, bool has_bias, llm_layer *out);
 //   x += attn_post(attention(attn_norm(x)));  x += ffn_post(feed_forward(ffn_norm(x)))
 // each norm only where the layer has it.
 hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_memory *mem,
                                   hearth_err *err);
+//   x += attention(attn_norm(x)) + feed_forward(attn_norm(x)); the configuration says is_parallel
+hearth_status llm_run_parallel_layer(const nn_run *r, const llm_layer *l, const nn_memory *mem,
+                                     hearth_err *err);
 
 #endif

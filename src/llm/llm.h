@@ -51,6 +51,10 @@ typedef struct llm_config {
     int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global,
                           // none when it is 0
     float rope_base_local;// 0; local layers turn by this base, without scaling
+    int64_t no_rope_period; // 0; layers i with (i + 1) % no_rope_period == 0 are not rotated
+    float heat;           // 0; queries at position p are multiplied by
+    int64_t heat_length;  // 1 + heat ln(1 + floor(p / heat_length))
+    bool has_head_bias;   // the output matrix has a bias
     // YaRN: pairs that make yarn_fast turns or more in n_ctx_short positions, the context that the
     // network was first trained for, keep their frequency, those with yarn_slow or fewer have it
     // divided by rope_linear, those between have a mixture. Cosine and sine times rope_attn.

@@ -133,13 +133,14 @@ static hearth_status make_frequencies(llm_model *m, hearth_err *err)
     if (c->rope_base_local <= 0) return HEARTH_OK;
     for (int64_t i = 0; i < c->n_rot / 2; i++) m->local_freq[i] = 1;
     m->local_rope = divide_frequencies(c, (double)c->rope_base_local, 1, m->local_freq);
+    m->local_rope.scale = 1;
     return HEARTH_OK;
 }
 
 static hearth_status bind_ends(llm_model *m, hearth_err *err)
 {
     const llm_config *c = &m->c;
-    m->embedding = m->output = m->out_norm.weight = WEIGHT_NONE;
+    m->embedding = m->output = m->output_bias = m->out_norm.weight = WEIGHT_NONE;
     if (m->has_embedding || (m->has_head && c->is_tied))
         HEARTH_TRY(weights_bind(m->w, "token_embd.weight", c->n_embd, c->n_vocab, false,
                                 &m->embedding, err));
@@ -151,6 +152,8 @@ static hearth_status bind_ends(llm_model *m, hearth_err *err)
     if (c->has_norm_bias)
         HEARTH_TRY(weights_bind(m->w, "output_norm.bias", c->n_embd, 1, false, &m->out_norm.bias,
                                 err));
+    if (c->has_head_bias)
+        HEARTH_TRY(weights_bind(m->w, "output.bias", c->n_vocab, 1, false, &m->output_bias, err));
     m->output = m->embedding;
     if (c->is_tied) return HEARTH_OK;
     return weights_bind(m->w, "output.weight", c->n_embd, c->n_vocab, false, &m->output, err);
@@ -207,10 +210,10 @@ static uint64_t hash_config(const llm_model *m)
                              c->local_period, c->n_ctx_short, c->is_parallel,
                              c->has_layer_norm, c->has_yarn, c->yarn_exact,
                              c->n_expert_group, c->n_expert_group_used, c->has_expert_norm,
-                             c->has_expert_sigmoid};
+                             c->has_expert_sigmoid, c->no_rope_period, c->heat_length};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
                           c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn,
-                          c->yarn_fast, c->yarn_slow, c->yarn_mix, c->expert_scale};
+                          c->yarn_fast, c->yarn_slow, c->yarn_mix, c->expert_scale, c->heat};
     uint64_t h = hash_bytes(c->arch, strlen(c->arch), weights_fingerprint(m->w));
     for (int64_t i = 0; i < m->n_layer; i++) {
         const llm_memory *y = &m->memory[i];

@@ -14,6 +14,7 @@ struct llm_model {
     weight_id embedding;          // WEIGHT_NONE without
     nn_norm out_norm;
     weight_id output;             // the embedding when tied
+    weight_id output_bias;        // WEIGHT_NONE: without
     llm_layer *layer;             // [n_layer]
     llm_memory *memory;           // [n_layer]; `shares` counts from the range's begin
     float *inv_freq;              // [n_rot / 2]

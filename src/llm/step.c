@@ -147,6 +147,7 @@ static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, heart
     HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
     HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->c.n_layer, err));
     HEARTH_TRY(nn_linear(&c->run, 1, &m->output, picked, n, &logits, err));
+    HEARTH_TRY(nn_add_bias_to(&c->run, m->output_bias, logits, n, err));
     if (m->c.logit_scale < 1 || m->c.logit_scale > 1)
         c->run.d->ops->scale(c->run.d, logits, m->c.logit_scale, n, m->c.n_vocab, logits);
     if (m->c.logit_cap > 0)

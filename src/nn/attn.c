@@ -4,10 +4,13 @@
 //   q, k, v += bias       where the family has it
 //   q, k = norm           per head or over all, where the family has it, before the rotation
 //   q, k = rope           but in layers without positions
+//   q = temperature of its position * q, where the family has it
 //   k, v -> cache
 //   att = softmax(scale q K) V, with a sink per head where the family has it
 //   h = o att             plus a bias where the family has it
 #include "nn/block.h"
+
+#include <math.h>
 
 static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id, int64_t n_head,
                                 dev_view x, hearth_err *err)
@@ -19,6 +22,20 @@ static hearth_status norm_heads(const nn_run *r, const nn_attn *a, weight_id id,
     }
     nn_norm norm = {.weight = id, .n = a->d_k, .eps = a->norm_eps};
     return nn_apply_norm(r, &norm, x, r->n_rows * n_head, x, err);
+}
+
+// Neighbours nearly always share their factor, so this is one call or none.
+static void heat_queries(const nn_run *r, const nn_attn *a, const dev_attn_row *rows)
+{
+    int64_t width = a->n_head * a->d_k;
+    for (int64_t i = 0, n; i < r->n_rows; i += n) {
+        int64_t step = rows[i].pos / a->heat_length;
+        for (n = 1; i + n < r->n_rows && rows[i + n].pos / a->heat_length == step; n++) {}
+        if (step == 0) continue;
+        dev_view q = dev_at(r->q, (size_t)(i * width) * sizeof(float));
+        float factor = (float)(1 + (double)a->heat * log(1 + (double)step));
+        r->d->ops->scale(r->d, q, factor, n, width, q);
+    }
 }
 
 // att = softmax(scale q K) V
@@ -50,6 +67,7 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *m
         ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
         ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
     }
+    if (a->heat > 0) heat_queries(r, a, mem->rows);
     ops->cache_write(r->d, &mem->cache, mem->rows, r->n_rows, r->k, r->v);
     HEARTH_TRY(attend(r, a, mem, err));
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));

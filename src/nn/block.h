@@ -66,6 +66,8 @@ typedef struct nn_attn {
     float cap;                           // of scores, soft; 0: without
     weight_id sinks;                     // [n_head]; WEIGHT_NONE: without
     const dev_rope *rope;                // NULL: not rotated
+    float heat;                          // > 0: queries at position p are multiplied by
+    int64_t heat_length;                 // 1 + heat ln(1 + floor(p / heat_length))
     bool is_local;                       // turns by run.local_angles
 } nn_attn;
 
@@ -115,8 +117,10 @@ hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, in
 // y[i] = x times weight i, n_rows rows; the weights have equal n_in. n <= DEV_MATMUL_MAX.
 hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
                         const dev_view *y, hearth_err *err);
-// Adds the vector to n_rows rows of x; nothing for WEIGHT_NONE.
+// Adds the vector to the rows of x, of the run or n_rows; nothing for WEIGHT_NONE.
 hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err);
+hearth_status nn_add_bias_to(const nn_run *r, weight_id id, dev_view x, int64_t n_rows,
+                             hearth_err *err);
 // h = attention(h), keys and values of the rows put into the layer's cache first.
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *mem,
                            hearth_err *err);

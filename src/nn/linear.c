@@ -28,10 +28,16 @@ hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, in
 
 hearth_status nn_add_bias(const nn_run *r, weight_id id, dev_view x, hearth_err *err)
 {
+    return nn_add_bias_to(r, id, x, r->n_rows, err);
+}
+
+hearth_status nn_add_bias_to(const nn_run *r, weight_id id, dev_view x, int64_t n_rows,
+                             hearth_err *err)
+{
     if (id == WEIGHT_NONE) return HEARTH_OK;
     const dev_weight *w;
     HEARTH_TRY(weights_acquire(r->w, id, &w, err));
-    r->d->ops->add_bias(r->d, x, w, r->n_rows, w->n_in);
+    r->d->ops->add_bias(r->d, x, w, n_rows, w->n_in);
     weights_release(r->w, id);
     return HEARTH_OK;
 }

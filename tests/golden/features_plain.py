@@ -1,6 +1,7 @@
 """Features of the families in gen_plain_goldens.py, for break_features.py."""
 ATTN, FAMILY, MODEL = "src/nn/attn.c", "src/llm/families.c", "src/llm/model.c"
 MOE, CONFIG, GPT_OSS = "src/nn/moe.c", "src/llm/config.c", "src/llm/arch_gpt_oss.c"
+LLAMA = "src/llm/arch_llama.c"
 
 FEATURES = [  # name, file, line as it is, line without the feature
     ("yarn: frequencies that stay", MODEL, "if (!c->has_yarn) return 0;", "return 0;"),
@@ -27,4 +28,24 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("gpt-oss: product of experts", MOE, "if (m->clamp > 0)", "if (false)"),
     ("gpt-oss: clamp", GPT_OSS, "out->moe.clamp = 7;", "out->moe.clamp = 70;"),
     ("gpt-oss: weights of experts sum to 1", GPT_OSS, "llm_bind_experts(b, true, out);", "llm_bind_experts(b, false, out);"),
+    ("plain: layers without positions", FAMILY, "return period > 0 && (b->layer + 1) % period == 0;", "return period < 0;"),
+    ("plain: which layers of smollm3 know no positions", LLAMA, "c->no_rope_period = 4;", "c->no_rope_period = 3;"),
+    ("plain: no positions in granitemoe", "src/llm/arch_granite.c", "c->no_rope_period = is_turned ? 0 : 1;", ""),
+    ("plain: temperature of queries", ATTN, "if (a->heat > 0) heat_queries(r, a, mem->rows);", ""),
+    ("plain: steps of the temperature", ATTN, "log(1 + (double)step)", "log(2)"),
+    ("plain: multiplier of mistral3's yarn", CONFIG, "(all > 0 ? sharpen(factor, (double)all) : 1)", "(all > 0 ? 1 : 1)"),
+    ("plain: bias of the output", "src/llm/step.c", "HEARTH_TRY(nn_add_bias_to(&c->run, m->output_bias, logits, n, err));", ""),
+    ("plain: pairing of phi2", "src/llm/arch_phi2.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("plain: bias of o in phi2", "src/llm/arch_phi2.c", 'out->attn.o_bias = llm_bind(', 'llm_bind('),
+    ("plain: parts of a fused bias", "src/nn/weights.c", "is_vector ? p->first : p->first * n_in", "is_vector ? 0 : p->first * n_in"),
+    ("plain: pairing of qwen", "src/llm/arch_qwen.c", "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("plain: width of qwen", "src/llm/arch_qwen.c", "c->n_ff /= 2;", ""),
+    ("plain: layers of cohere2", "src/llm/arch_command_r.c", "c->local_period = c->no_rope_period = 4;", "c->local_period = 4;"),
+    ("plain: window of cohere2", "src/llm/arch_command_r.c", "c->local_period = c->no_rope_period = 4;",
+     "c->local_period = 1; c->no_rope_period = 4;"),
+    ("plain: window of olmo3", "src/llm/arch_olmo2.c", "c->local_period = 4;", "c->local_period = 1;"),
+    ("plain: no yarn in olmo3's windows", "src/llm/arch_olmo2.c", "c->rope_base_local = c->rope_base;", ""),
+    ("plain: scale of olmo3's windows", MODEL, "m->local_rope.scale = 1;", ""),
+    ("plain: shared expert of granitemoe", MOE, "is_open ? 1 :", "is_open ? 0 :"),
+    ("plain: weights of granitemoe's experts", "src/llm/arch_granite.c", "llm_bind_experts(b, true, out);", "llm_bind_experts(b, false, out);"),
 ]

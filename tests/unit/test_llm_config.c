@@ -170,7 +170,7 @@ static void test_refused_keys(void **state)
 {
     (void)state;
     static const struct { change c; hearth_status status; const char *word; } cases[] = {
-        {{SET_STR, "general.architecture", 0, "mamba"}, HEARTH_E_UNSUPPORTED, "granite, llama"},
+        {{SET_STR, "general.architecture", 0, "unheard-of"}, HEARTH_E_UNSUPPORTED, ", llama, "},
         {{DROP_KEY, "general.architecture", 0, NULL}, HEARTH_E_FORMAT, "general.architecture"},
         {{DROP_KEY, "llama.attention.layer_norm_rms_epsilon", 0, NULL}, HEARTH_E_FORMAT, "epsilon"},
         {{SET_F32, "llama.attention.layer_norm_rms_epsilon", -1, NULL}, HEARTH_E_FORMAT, "-1"},
