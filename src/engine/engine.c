@@ -36,6 +36,7 @@ static hearth_status check_options(const engine_options *o, hearth_err *err)
 {
     HEARTH_TRY(check_range("threads", o->n_threads, 0, LIMIT_THREADS, err));
     HEARTH_TRY(check_range("context", o->n_ctx, 0, LIMIT_CONTEXT, err));
+    HEARTH_TRY(check_range("context of a session", o->n_ctx_seq, 0, LIMIT_CONTEXT, err));
     HEARTH_TRY(check_range("sequences", o->n_seq, 1, LIMIT_SEQUENCES, err));
     HEARTH_TRY(check_range("batch", o->n_batch, 1, LIMIT_BATCH_ROWS, err));
     HEARTH_TRY(check_range("rows with results", o->n_logits, 1, o->n_batch, err));

@@ -24,7 +24,9 @@ typedef struct engine_options {
     engine_place place;
     int n_threads;          // 0: one per processor
     unsigned cpu;           // instruction set mask, CPU_ALL by default
-    int64_t n_ctx;          // 0: the model's own, at most ENGINE_DEFAULT_CTX
+    int64_t n_ctx;          // positions over all sessions; 0: n_ctx_seq for each of n_seq
+    int64_t n_ctx_seq;      // positions of one session at most; 0: n_ctx, or where that is 0 too
+                            // the model's own, at most ENGINE_DEFAULT_CTX
     int n_seq, n_batch, n_logits;
     dtype type_k, type_v;
     uint64_t memory_limit;  // 0: none. Refused before loading when the plan exceeds it

@@ -12,13 +12,21 @@
 
 // --- open and close -----------------------------------------------------------------------------
 
+// Positions of one session.
+static int64_t ctx_of_session(const engine_local *e)
+{
+    if (e->o.n_ctx_seq > 0) return e->o.n_ctx_seq;
+    if (e->o.n_ctx > 0) return e->o.n_ctx;
+    int64_t trained = llm_model_config(e->model)->n_ctx_train;
+    return trained < 1 ? ENGINE_DEFAULT_CTX : i64_min(trained, ENGINE_DEFAULT_CTX);
+}
+
 llm_ctx_options local_ctx_options(const engine_local *e)
 {
-    int64_t most = llm_model_config(e->model)->n_ctx_train;
-    if (most < 1 || most > ENGINE_DEFAULT_CTX) most = ENGINE_DEFAULT_CTX;
     llm_ctx_options o;
     llm_ctx_options_default(&o);
-    o.n_ctx = e->o.n_ctx > 0 ? e->o.n_ctx : most;
+    int64_t all = i64_min(ctx_of_session(e) * e->o.n_seq, LIMIT_CONTEXT);
+    o.n_ctx = e->o.n_ctx > 0 ? e->o.n_ctx : all;
     o.n_seq = e->o.n_seq;
     o.n_batch = e->o.n_batch;
     o.n_logits = int_max(e->o.n_logits, int_min(e->o.n_seq, e->o.n_batch)); // engine_step()
@@ -198,7 +206,7 @@ static hearth_status open_session(engine *base, engine_session *out, hearth_err 
         if (e->slots[i].id == 0) slot = &e->slots[i];
     if (!slot || e->n_opened == UINT32_MAX)
         return err_fail(err, HEARTH_E_LIMIT, "all %d sessions are in use", e->o.n_seq);
-    HEARTH_TRY(session_create(e->ctx, &slot->session, err));
+    HEARTH_TRY(session_create(e->ctx, ctx_of_session(e), &slot->session, err));
     atomic_store(&slot->cancel, 0);
     *out = ++e->n_opened;
     slot->id = *out;

@@ -45,6 +45,7 @@ void wire_open(wire_io *w, str *source, engine_options *o)
     wire_int(w, &o->n_threads, 0, LIMIT_THREADS);
     wire_u32(w, &o->cpu);
     pass_count(w, &o->n_ctx, LIMIT_CONTEXT);
+    pass_count(w, &o->n_ctx_seq, LIMIT_CONTEXT);
     wire_int(w, &o->n_seq, 1, LIMIT_SEQUENCES);
     wire_int(w, &o->n_batch, 1, LIMIT_BATCH_ROWS);
     wire_int(w, &o->n_logits, 1, LIMIT_BATCH_ROWS);

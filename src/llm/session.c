@@ -15,6 +15,7 @@
 struct llm_session {
     llm_ctx *c;
     llm_seq seq;
+    int64_t n_max;
     int64_t n, n_reused;
     int64_t n_wanted; // of the running sync
     int32_t *token; // [n_ctx], the first n are in the cache
@@ -22,7 +23,7 @@ struct llm_session {
     float *logits;  // [n_vocab]
 };
 
-hearth_status session_create(llm_ctx *c, llm_session **out, hearth_err *err)
+hearth_status session_create(llm_ctx *c, int64_t n_max, llm_session **out, hearth_err *err)
 {
     *out = NULL;
     const llm_ctx_options *o = llm_ctx_get_options(c);
@@ -30,6 +31,7 @@ hearth_status session_create(llm_ctx *c, llm_session **out, hearth_err *err)
     if (!s) return err_fail(err, HEARTH_E_NOMEM, "no memory for a session");
     s->c = c;
     s->seq = -1;
+    s->n_max = n_max > 0 ? i64_min(n_max, o->n_ctx) : o->n_ctx;
     s->token = mem_alloc_zero(MEM_MISC, (size_t)o->n_ctx, sizeof *s->token);
     s->row = mem_alloc_zero(MEM_MISC, (size_t)o->n_batch, sizeof *s->row);
     s->logits = mem_alloc_zero(MEM_MISC, (size_t)c->m->c.n_vocab, sizeof *s->logits);
@@ -64,11 +66,10 @@ static int64_t common_prefix(const llm_session *s, const int32_t *tokens, int64_
 
 hearth_status session_begin(llm_session *s, const int32_t *tokens, int64_t n, hearth_err *err)
 {
-    const llm_ctx_options *o = llm_ctx_get_options(s->c);
     if (n < 1) return err_fail(err, HEARTH_E_ARG, "a session of no tokens");
-    if (n > o->n_ctx)
+    if (n > s->n_max)
         return err_fail(err, HEARTH_E_LIMIT, "%lld tokens: the context has %lld positions",
-                        (long long)n, (long long)o->n_ctx);
+                        (long long)n, (long long)s->n_max);
     int64_t keep = i64_min(common_prefix(s, tokens, n), n - 1);
     keep = llm_seq_nearest(s->c, s->seq, keep);
     HEARTH_TRY(llm_seq_rewind(s->c, s->seq, keep, err));

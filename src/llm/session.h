@@ -6,8 +6,9 @@
 #include "llm/llm.h"
 
 typedef struct llm_session llm_session;
-// `c` outlives the session; takes one of its sequences.
-hearth_status session_create(llm_ctx *c, llm_session **out, hearth_err *err);
+// `c` outlives the session; takes one of its sequences. n_max: positions that it may hold, 0: all
+// of the context's.
+hearth_status session_create(llm_ctx *c, int64_t n_max, llm_session **out, hearth_err *err);
 void session_free(llm_session *s);
 
 // Rows done and rows to do of the running sync; return false to cancel.

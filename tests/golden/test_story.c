@@ -57,7 +57,7 @@ static void write_story(const fixture_options *o, int n_tokens, buf *out)
     readable.ctx.n_ctx = 0;
     assert_int_equal(fixture_open(&g, model, model_bytes, &readable, &err), HEARTH_OK);
     assert_int_equal(tok_open(g.g, &t, &err), HEARTH_OK);
-    assert_int_equal(session_create(f.c, &s, &err), HEARTH_OK);
+    assert_int_equal(session_create(f.c, 0, &s, &err), HEARTH_OK);
     tok_stream_init(&stream);
     ids[0] = tok_specials(t)->bos;
     for (int i = 1; i <= n_tokens; i++) {

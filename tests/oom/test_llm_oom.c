@@ -32,7 +32,7 @@ static hearth_status run_all(const synth_shape *shape, hearth_err *err)
     if (status == HEARTH_OK) status = dev_cpu_open(1, 0, &d, err);
     if (status == HEARTH_OK) status = llm_model_open(g, d, NULL, &m, err);
     if (status == HEARTH_OK) status = llm_ctx_create(m, &o, &c, err);
-    if (status == HEARTH_OK) status = session_create(c, &s, err);
+    if (status == HEARTH_OK) status = session_create(c, 0, &s, err);
     if (status == HEARTH_OK) status = session_sync(s, ids, 5, NULL, NULL, err);
     session_free(s);
     llm_ctx_free(c);

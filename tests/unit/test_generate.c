@@ -41,7 +41,7 @@ static int open_fixture(void **state)
     if (dev_cpu_open(1, CPU_ALL, &f.d, NULL) != HEARTH_OK) return 1;
     if (llm_model_open(f.g, f.d, &all, &f.m, NULL) != HEARTH_OK) return 1;
     if (llm_ctx_create(f.m, &o, &f.c, NULL) != HEARTH_OK) return 1;
-    if (session_create(f.c, &f.s, NULL) != HEARTH_OK) return 1;
+    if (session_create(f.c, 0, &f.s, NULL) != HEARTH_OK) return 1;
     *state = &f;
     return 0;
 }

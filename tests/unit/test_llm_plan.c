@@ -143,7 +143,7 @@ static void test_steps_allocate_nothing(void **state)
         o.n_threads = 2;
         o.ctx.n_batch = 32;
         assert_int_equal(fixture_open(&f, file.p, file.n, &o, NULL), HEARTH_OK);
-        assert_int_equal(session_create(f.c, &s, NULL), HEARTH_OK);
+        assert_int_equal(session_create(f.c, 0, &s, NULL), HEARTH_OK);
         for (int k = 0; k < 130; k++) ids[k] = k;
         uint64_t before = all_allocations();
         for (int n = 66; n < 130; n++)

@@ -46,7 +46,7 @@ static int free_model(void **state)
 static llm_session *new_session(void)
 {
     llm_session *s;
-    assert_int_equal(session_create(f.c, &s, NULL), HEARTH_OK);
+    assert_int_equal(session_create(f.c, 0, &s, NULL), HEARTH_OK);
     return s;
 }
 
