@@ -53,6 +53,8 @@ static int list_slots(slot *slots)
     add_slot(slots, &n, "gelu", "", offsetof(kern, gelu));
     add_slot(slots, &n, "gelu_mul", "", offsetof(kern, gelu_mul));
     add_slot(slots, &n, "swiglu_clamped", "", offsetof(kern, swiglu_clamped));
+    add_slot(slots, &n, "gelu_erf", "", offsetof(kern, gelu_erf));
+    add_slot(slots, &n, "gelu_erf_mul", "", offsetof(kern, gelu_erf_mul));
     add_slot(slots, &n, "soft_cap", "", offsetof(kern, soft_cap));
     add_slot(slots, &n, "add", "", offsetof(kern, add));
     add_slot(slots, &n, "mul", "", offsetof(kern, mul));

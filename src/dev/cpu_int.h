@@ -56,6 +56,8 @@ void cpu_rms_norm(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_
 void cpu_layer_norm(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,
                     int64_t n_rows, int64_t n, dev_view y);
 void cpu_gelu(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
+void cpu_gelu_erf(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
+void cpu_gelu_erf_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
 void cpu_add(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
 void cpu_add_bias(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
 void cpu_silu_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);

@@ -178,6 +178,28 @@ void cpu_swiglu_clamped(dev *d, dev_view gate, dev_view up, float limit, int64_t
     run_rows(cpu_of(d), &j, 2 * n, swiglu_row);
 }
 
+static void gelu_erf_row(const rows_job *j, int64_t r)
+{
+    j->k->gelu_erf_mul(j->a + r * j->n, j->b + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_gelu_erf_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(gate), .b = cpu_f32(up), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, gelu_erf_row);
+}
+
+static void gelu_erf_only_row(const rows_job *j, int64_t r)
+{
+    j->k->gelu_erf(j->a + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_gelu_erf(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, gelu_erf_only_row);
+}
+
 static void scale_row(const rows_job *j, int64_t r)
 {
     j->k->scale(j->a + r * j->n, j->eps, j->y + r * j->n, j->n);

@@ -124,6 +124,9 @@ typedef struct dev_ops {
     // The same with gelu in its tanh form.
     void (*gelu_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
     void (*gelu)(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y); // in place is legal
+    // Both with gelu as it is defined, by the error function.
+    void (*gelu_erf_mul)(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);
+    void (*gelu_erf)(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
     // y = (u + 1) * g * sigmoid(1.702 g), g = min(gate, limit), u = up held in [-limit, limit].
     void (*swiglu_clamped)(dev *d, dev_view gate, dev_view up, float limit, int64_t n_rows,
                            int64_t n, dev_view y);

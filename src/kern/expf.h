@@ -82,6 +82,28 @@ static inline float swiglu_clamped_f32(float gate, float up, float limit)
     return x * ((x < 0 ? e : 1.0f) / (1.0f + e)) * (y + 1.0f);
 }
 
+// x * P(x), P the normal distribution. With z = |x| / sqrt(2), t = 1 / (1 + ERF_P z):
+// erfc(z) = (ERF_1 t + ... + ERF_5 t^5) exp(-z^2) within 1.5e-7 (Abramowitz and Stegun, 7.1.26);
+// half of it is P(-|x|). At 16 it is 0 already; beyond, z^2 could overflow.
+#define ERF_P 0x1.4f740ap-2f
+#define ERF_1 0x1.04f20cp-2f
+#define ERF_2 (-0x1.23531cp-2f)
+#define ERF_3 0x1.6be1c6p+0f
+#define ERF_4 (-0x1.7401c6p+0f)
+#define ERF_5 0x1.0fb844p+0f
+#define ERF_Z 0x1.6a09e6p-1f // 1 / sqrt(2)
+#define ERF_X_MAX 16.0f
+
+static inline float gelu_erf_f32(float x)
+{
+    float a = x < 0 ? -x : x;
+    a = a > ERF_X_MAX ? ERF_X_MAX : a;
+    float z = a * ERF_Z, t = 1.0f / (1.0f + ERF_P * z);
+    float p = (((ERF_5 * t + ERF_4) * t + ERF_3) * t + ERF_2) * t + ERF_1;
+    float tail = 0.5f * (p * t) * exp_f32(-(z * z));
+    return x * (x < 0 ? tail : 1.0f - tail);
+}
+
 // cap * tanh(x / cap) with tanh |y| = (1 - exp(-2|y|)) / (1 + exp(-2|y|)).
 static inline float soft_cap_f32(float x, float cap)
 {

@@ -102,6 +102,10 @@ typedef struct kern {
     void (*gelu_mul)(const float *gate, const float *up, float *y, int64_t n);
     // y = gelu(x), the same without up.
     void (*gelu)(const float *x, float *y, int64_t n);
+    // The same two with gelu as it is defined, x (1 + erf(x / sqrt(2))) / 2. bounded: 2^-21 of
+    // |gate * up|.
+    void (*gelu_erf_mul)(const float *gate, const float *up, float *y, int64_t n);
+    void (*gelu_erf)(const float *x, float *y, int64_t n);
     // y = (u + 1) * g / (1 + exp(-1.702 g)) with g = min(gate, limit), u = up held in [-limit,
     // limit], limit > 0: the experts of gpt-oss. In place on either is legal. bounded: as silu_mul,
     // and 2^-24 * 1.702 |g| relative more.

@@ -1,4 +1,4 @@
-// gemma, gemma2, gemma3 (text): Google's Gemma 1 to 3.
+// gemma, gemma2, gemma3 (text), gemma-embedding: Google's Gemma 1 to 3, EmbeddingGemma.
 //
 //   gemma      x --+--> norm -> attention --(+)--+--> norm -> GeGLU --(+)--> x
 //                  +-------------------------^   +---------------------^
@@ -14,6 +14,9 @@
 // 10000 and no scaling, global ones by rope.freq_base (and linear scaling from 4B on).
 // Scores are scaled by 1 / sqrt(d_k) except in the two 27B models (46 and 62 layers), by
 // 1 / sqrt(n_embd / n_head); files do not say which, but may hold attention.scale.
+//
+// gemma-embedding is gemma3's network with every row seeing its whole text; in local layers,
+// sliding_window / 2 positions to each side.
 #include "llm/family.h"
 
 #include <math.h>
@@ -64,6 +67,15 @@ static hearth_status configure_gemma3(const gguf *g, llm_config *c, hearth_err *
     return llm_check_pattern(g, c, err);
 }
 
+// gemma3's network that sees ahead: local layers to both sides, and no output.
+static hearth_status configure_embedding(const gguf *g, llm_config *c, hearth_err *err)
+{
+    HEARTH_TRY(configure_gemma3(g, c, err));
+    c->is_encoder = true;
+    c->is_window_centred = true;
+    return HEARTH_OK;
+}
+
 static void bind_gemma_layer(llm_binder *b, llm_layer *out)
 {
     llm_bind_plain_layer(b, out);
@@ -101,6 +113,13 @@ const llm_family llm_family_gemma2 = {
 const llm_family llm_family_gemma3 = {
     .arch = "gemma3",
     .configure = configure_gemma3,
+    .bind_layer = bind_gemma3_layer,
+    .run_layer = llm_run_plain_layer,
+};
+
+const llm_family llm_family_gemma_embedding = {
+    .arch = "gemma-embedding",
+    .configure = configure_embedding,
     .bind_layer = bind_gemma3_layer,
     .run_layer = llm_run_plain_layer,
 };

@@ -223,12 +223,38 @@ static hearth_status read_vocabulary(const gguf *g, llm_config *c, hearth_err *e
     return HEARTH_OK;
 }
 
+// Encoders say that attention is not causal, and how a text becomes one vector; decoders that were
+// trained for embeddings may say the latter too.
+static hearth_status read_encoder(config_reader *r, llm_config *c)
+{
+    bool is_causal = true, found;
+    uint64_t pooling = LLM_POOL_NONE;
+    HEARTH_TRY(gguf_get_bool(r->g, full_key(r, "attention.causal"), &is_causal, &found, r->err));
+    c->is_encoder = !is_causal;
+    HEARTH_TRY(gguf_get_u64(r->g, full_key(r, "pooling_type"), UINT64_MAX, &pooling, &found,
+                            r->err));
+    if (pooling > LLM_POOL_RANK)
+        return err_fail(r->err, HEARTH_E_UNSUPPORTED, "key '%s': %llu is not in 0..%d", r->key,
+                        (unsigned long long)pooling, LLM_POOL_RANK);
+    c->pooling = (llm_pooling)pooling;
+    return HEARTH_OK;
+}
+
+// A window that ends at the row itself says nothing about rows that see ahead.
+static hearth_status check_window(const llm_config *c, hearth_err *err)
+{
+    if (!c->is_encoder || c->window == 0 || c->is_window_centred) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_UNSUPPORTED,
+                    "key '%s.attention.causal': false with a window is not known in '%s' models",
+                    c->arch, c->arch);
+}
+
 hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
 {
     str arch = {0};
     const llm_family *family;
     llm_config c = {.rope_linear = 1, .embd_scale = 1, .residual_scale = 1, .logit_scale = 1,
-                    .rope_attn = 1, .expert_scale = 1};
+                    .rope_attn = 1, .expert_scale = 1, .has_out_norm = true};
     HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
     HEARTH_TRY(llm_family_find(arch, &family, err));
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);
@@ -242,7 +268,9 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     HEARTH_TRY(read_number(&r, eps, 0, 1, NULL, &c.norm_eps));
     HEARTH_TRY(read_rope(&r, &c));
     HEARTH_TRY(read_vocabulary(g, &c, err));
+    HEARTH_TRY(read_encoder(&r, &c));
     HEARTH_TRY(family->configure(g, &c, err));
+    HEARTH_TRY(check_window(&c, err));
     *out = c;
     return HEARTH_OK;
 }

@@ -43,6 +43,9 @@ static hearth_status check_options(const llm_ctx_options *o, hearth_err *err)
     if (o->n_logits < 1 || o->n_logits > LIMIT_BATCH_ROWS)
         return err_fail(err, HEARTH_E_ARG, "%d rows with logits: not in 1..%d", o->n_logits,
                         LIMIT_BATCH_ROWS);
+    if ((unsigned)o->pooling > LLM_POOL_RANK)
+        return err_fail(err, HEARTH_E_ARG, "pooling %d: not in 0..%d", (int)o->pooling,
+                        LLM_POOL_RANK);
     return check_types(o, err);
 }
 
@@ -89,10 +92,12 @@ static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o, s
     for (weight_id id = 0; id < weights_count(m->w); id++) {
         const dev_weight *w;
         HEARTH_TRY(weights_acquire(m->w, id, &w, err));
-        bool is_head = id == m->output, is_table = id == m->embedding && !is_head;
+        bool is_head = id == m->output && model_has_logits(m);
+        bool is_table = (id == m->embedding && !is_head) || id == m->positions || id == m->parts;
         int64_t rows = is_head ? o->n_logits : o->n_batch;
         // A shared expert's gate is a vector that is multiplied.
-        if ((w->n_out > 1 || m->c.n_ff_shared) && !is_table)
+        bool is_matrix = w->n_out > 1 || m->c.n_ff_shared || pooling_multiplies(&m->pool, id);
+        if (is_matrix && !is_table)
             most = size_max(most, ops->matmul_scratch(m->d, w->type, w->n_in, rows));
         weights_release(m->w, id);
     }
@@ -116,6 +121,12 @@ static head_sizes max_heads(const llm_model *m)
         h.att = i64_max(h.att, c->n_head * y->d_v);
     }
     return h;
+}
+
+// Rows with logits: none in a context for vectors, and none of a model without an output.
+static int64_t count_logits(const llm_model *m, const llm_ctx_options *o)
+{
+    return o->pooling == LLM_POOL_NONE && model_has_logits(m) ? o->n_logits : 0;
 }
 
 static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
@@ -144,22 +155,28 @@ static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
     l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0, c->n_rot);
     l->beside = place_floats(&end, c->is_parallel ? rows : 0, c->n_embd);
     l->own = place_floats(&end, f->own_floats ? rows : 0, f->own_floats ? f->own_floats(c) : 0);
-    l->picked = place_floats(&end, l->o.n_logits, c->n_embd);
-    l->logits = place_floats(&end, m->has_head ? l->o.n_logits : 0, c->n_vocab);
+    bool pools = l->o.pooling != LLM_POOL_NONE;
+    l->picked = place_floats(&end, l->o.n_logits, pools ? pooling_widest(m) : c->n_embd);
+    l->pooled = place_floats(&end, pools ? l->o.n_logits : 0, pooling_widest(m));
+    l->logits = place_floats(&end, count_logits(m, &l->o), c->n_vocab);
     l->scratch = place(&end, scratch);
     l->device_bytes = end;
 }
 
-static void plan_host(const llm_config *c, bool has_head, ctx_layout *l)
+static void plan_host(const llm_model *m, ctx_layout *l)
 {
+    const llm_config *c = &m->c;
+    bool pools = l->o.pooling != LLM_POOL_NONE;
     uint64_t rows = (uint64_t)l->o.n_batch, end = sizeof(llm_ctx);
     l->host_rows = place(&end, (uint64_t)l->cache.n_group * rows * sizeof(dev_attn_row));
     l->host_state_rows = place(&end, l->cache.n_slots ? rows * sizeof(dev_state_row) : 0);
     l->host_ids = place(&end, rows * sizeof(int32_t));
     l->host_slot = place(&end, rows * sizeof(int32_t));
     l->host_want = place(&end, rows);
-    l->host_logits = place_floats(&end, has_head ? l->o.n_logits : 0, c->n_vocab);
-    l->host_hidden = place_floats(&end, l->o.n_logits, c->n_embd);
+    l->host_logits = place_floats(&end, count_logits(m, &l->o), c->n_vocab);
+    l->host_hidden = place_floats(&end, l->o.n_logits, pools ? pooling_widest(m) : c->n_embd);
+    l->host_share = place_floats(&end, pools ? l->o.n_batch : 0, 1);
+    l->host_input = place(&end, pools ? rows * sizeof(llm_row) : 0);
     if (c->n_expert > 0) {
         int64_t batch = l->o.n_batch, terms = c->n_expert_used + 1;
         l->host_choice[0] = place_floats(&end, batch, c->n_expert + 1);
@@ -183,10 +200,12 @@ hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout 
     size_t scratch = 0;
     HEARTH_TRY(check_options(o, err));
     round_options(&l.o);
+    if (o->pooling != LLM_POOL_NONE)
+        HEARTH_TRY(llm_model_pooling(m, o->pooling, &l.o.pooling, err));
     HEARTH_TRY(cache_plan(m->memory, m->n_layer, &l.o, &l.cache, err));
     HEARTH_TRY(max_scratch(m, &l.o, &scratch, err));
     plan_device(m, scratch, &l);
-    plan_host(&m->c, m->has_head, &l);
+    plan_host(m, &l);
     if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
         return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory",
                         l.o.n_batch);
@@ -221,6 +240,8 @@ static void set_pointers(llm_ctx *c)
     c->want = host + l->host_want;
     c->logits = (float *)(void *)(host + l->host_logits);
     c->hidden = (float *)(void *)(host + l->host_hidden);
+    c->share = (float *)(void *)(host + l->host_share);
+    c->input = (llm_row *)(void *)(host + l->host_input);
 }
 
 static void set_run(llm_ctx *c)

@@ -13,10 +13,11 @@ typedef struct ctx_layout {
     cache_shape cache;
     // device
     size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside, own;
-    size_t picked, logits, scratch;
+    size_t picked, pooled, logits, scratch;
     uint64_t device_bytes;
     // host
     size_t host_rows, host_state_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
+    size_t host_share, host_input; // of a context for vectors
     size_t host_choice[10]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
@@ -34,7 +35,9 @@ struct llm_ctx {
     int32_t *slot;      // [n_batch] of row i in logits and hidden, -1 without
     uint8_t *want;      // [n_batch]
     float *logits;      // [n_logits][n_vocab]
-    float *hidden;      // [n_logits][n_embd]
+    float *hidden;      // [n_logits][n_embd]; of a context for vectors, those: [n_logits][n_out]
+    float *share;       // [n_batch] what a row counts in a mean
+    llm_row *input;     // [n_batch] of llm_embed()
     int n_rows;         // of the last step that succeeded
     atomic_bool is_canceled;
 };
@@ -48,5 +51,8 @@ static inline bool ctx_is_long(const llm_ctx *c)
 // HEARTH_E_ARG, HEARTH_E_LIMIT or HEARTH_E_UNSUPPORTED when the options cannot be had.
 hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout *out,
                        hearth_err *err);
+
+// pooling.c: the vectors of the step's texts, after the last layer.
+hearth_status pooling_run(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err);
 
 #endif

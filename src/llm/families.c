@@ -6,17 +6,21 @@
 #include <string.h>
 
 static const llm_family *const families[] = {
+    &llm_family_bert,
     &llm_family_cohere2,
     &llm_family_command_r,
     &llm_family_deepseek2,
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
+    &llm_family_gemma_embedding,
     &llm_family_gpt_oss,
     &llm_family_granite,
     &llm_family_granitemoe,
     &llm_family_llama,
     &llm_family_mistral3,
+    &llm_family_modern_bert,
+    &llm_family_nomic_bert,
     &llm_family_olmo2,
     &llm_family_phi2,
     &llm_family_phi3,
@@ -133,8 +137,8 @@ weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int6
 
 bool llm_is_local(const llm_config *c, int64_t layer)
 {
-    int64_t period = c->local_period;
-    return c->window > 0 && (!period || (layer + 1) % period != 0);
+    int64_t period = c->local_period, i = layer + (c->is_global_first ? 0 : 1);
+    return c->window > 0 && (!period || i % period != 0);
 }
 
 // Is this layer one of those without positions?
@@ -159,7 +163,7 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
         .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
         .cap = c->attn_cap,
         .norm_eps = c->norm_eps,
-        .rope = is_still_layer(b) ? NULL : is_local ? b->local_rope : b->rope,
+        .rope = c->n_pos || is_still_layer(b) ? NULL : is_local ? b->local_rope : b->rope,
         .heat = c->heat, .heat_length = c->heat_length,
         .is_local = is_local,
     };

@@ -87,6 +87,9 @@ extern const llm_family llm_family_command_r, llm_family_deepseek2, llm_family_g
     llm_family_starcoder2;
 extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_granitemoe,
     llm_family_mistral3, llm_family_phi2, llm_family_qwen, llm_family_smollm3;
+// Encoders.
+extern const llm_family llm_family_bert, llm_family_gemma_embedding, llm_family_modern_bert,
+    llm_family_nomic_bert;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,

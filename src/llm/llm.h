@@ -21,6 +21,13 @@
 
 enum { LLM_PAGE = 64 }; // positions; also the attention block, so blocks begin at multiples of it
 
+// How the rows of a text become one vector; the numbers of the GGUF key "pooling_type".
+typedef enum llm_pooling {
+    LLM_POOL_NONE = 0, // the file says so, or nothing
+    LLM_POOL_MEAN = 1, LLM_POOL_CLS = 2, LLM_POOL_LAST = 3, // of all rows; the first; the last
+    LLM_POOL_RANK = 4  // a classifier's labels
+} llm_pooling;
+
 // --- model --------------------------------------------------------------------------------------
 // Latent attention (deepseek2): keys and values are made from one small vector per position, which
 // is what the cache holds. d_k and d_v of the configuration are the cache's then. All 0 without.
@@ -68,6 +75,16 @@ typedef struct llm_config {
     int64_t n_ctx_short;
     float rope_attn;      // 1
     llm_latent latent;
+    // Encoders: each row sees its whole text, which is one step's; no logits (pooling.c).
+    bool is_encoder;
+    bool is_window_centred; // a row of a local layer sees window / 2 positions to each side
+    bool is_global_first;   // layers i with i % local_period == 0 are global instead
+    bool has_embd_norm;     // of the sum of what a token, its position and its part are given
+    bool has_silu;          // where a family's files have one activation or the other
+    bool has_out_norm;      // false: each layer ends with a norm
+    int64_t n_pos;          // rows of a table of positions; 0: rotary
+    int64_t n_parts;        // rows of a table of a text's parts (token types); 0: none
+    llm_pooling pooling;    // as the file says
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
     int64_t n_dense_lead; // the first layers have a plain feed-forward
@@ -89,6 +106,12 @@ void llm_model_close(llm_model *m);
 const llm_config *llm_model_config(const llm_model *m);
 // Only the configuration, for `show` and `plan`; nothing is loaded.
 hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err);
+// Values of a pooled vector, or labels of LLM_POOL_RANK; `pooling` as llm_model_pooling() gives it.
+int64_t llm_model_pooled_width(const llm_model *m, llm_pooling pooling);
+// The pooling that is used when `wanted` is asked for; LLM_POOL_NONE: the model's own, or what is
+// usual (encoders: mean; others: last). HEARTH_E_UNSUPPORTED: ranking without a classifier.
+hearth_status llm_model_pooling(const llm_model *m, llm_pooling wanted, llm_pooling *out,
+                                hearth_err *err);
 uint64_t llm_model_parameters(const llm_model *m);
 
 // --- context ------------------------------------------------------------------------------------
@@ -100,8 +123,9 @@ typedef struct llm_ctx_options {
     int n_batch;      // rows of a step at most
     int n_logits;     // rows of a step that may want logits or hidden states
     dtype type_k, type_v; // DTYPE_F32 or DTYPE_F16
+    llm_pooling pooling;  // rows may want LLM_WANT_POOLED, and no logits; NONE: the other way round
 } llm_ctx_options;
-void llm_ctx_options_default(llm_ctx_options *o); // 4096, 1, 512, 1, F16, F16
+void llm_ctx_options_default(llm_ctx_options *o); // 4096, 1, 512, 1, F16, F16, NONE
 
 // Exact bytes, known before anything is allocated. cache_bytes and scratch_bytes are what
 // llm_ctx_create() takes under MEM_CACHE and MEM_SCRATCH, to the byte, for the life of the context.
@@ -144,13 +168,16 @@ hearth_status llm_seq_export(llm_ctx *c, llm_seq s, void *out, size_t n, hearth_
 hearth_status llm_seq_import(llm_ctx *c, const void *p, size_t n, llm_seq *out, hearth_err *err);
 
 // --- the step -----------------------------------------------------------------------------------
-enum { LLM_WANT_NOTHING = 0, LLM_WANT_LOGITS = 1, LLM_WANT_HIDDEN = 2 };
+// LLM_WANT_POOLED: the rows of a sequence that want it stand side by side and are one result. A
+// mean is taken over these rows, so a text whose mean is wanted is one step.
+enum { LLM_WANT_NOTHING = 0, LLM_WANT_LOGITS = 1, LLM_WANT_HIDDEN = 2, LLM_WANT_POOLED = 4 };
 typedef struct llm_row {
     llm_seq seq;
     int32_t pos;         // the sequence's length, plus rows of it earlier in this batch
     int32_t token;       // or -1: `embd` is the input row
     const float *embd;   // [n_embd], host
     uint8_t want;
+    uint8_t part;        // of the text, below n_parts; 0 where the model knows none
     int16_t hidden_layer; // for LLM_WANT_HIDDEN: output of this layer of the whole model; n_layer
                           // means after the last layer and the output norm
 } llm_row;
@@ -160,5 +187,19 @@ hearth_status llm_step(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *
 // Of row `i` of the last step, which wanted it; valid until the next step.
 const float *llm_logits(const llm_ctx *c, int i); // [n_vocab]
 const float *llm_hidden(const llm_ctx *c, int i); // [n_embd]
+const float *llm_pooled(const llm_ctx *c, int i); // [llm_model_pooled_width()], not normalised
+
+// --- whole texts --------------------------------------------------------------------------------
+typedef struct llm_text {
+    const int32_t *ids;
+    int64_t n, n_first; // tokens, and how many of them are of part 0; the others are of part 1
+} llm_text;
+// A context for texts of up to `longest` tokens that `n` of them, `total` tokens, will go through.
+// HEARTH_E_LIMIT: the model does not take texts that long.
+hearth_status llm_embed_options(const llm_model *m, llm_pooling pooling, int64_t longest,
+                                int64_t total, int64_t n, llm_ctx_options *out, hearth_err *err);
+// out [n][llm_model_pooled_width()]. As many texts as fit go through the model together; a text's
+// vector has the same bits in any company.
+hearth_status llm_embed(llm_ctx *c, const llm_text *texts, int64_t n, float *out, hearth_err *err);
 
 #endif

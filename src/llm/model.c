@@ -137,25 +137,48 @@ static hearth_status make_frequencies(llm_model *m, hearth_err *err)
     return HEARTH_OK;
 }
 
+// What an encoder adds to the embedding of a token.
+static hearth_status bind_places(llm_model *m, hearth_err *err)
+{
+    const llm_config *c = &m->c;
+    m->positions = m->parts = WEIGHT_NONE;
+    if (!m->has_embedding) return HEARTH_OK;
+    if (c->n_pos)
+        HEARTH_TRY(weights_bind(m->w, "position_embd.weight", c->n_embd, c->n_pos, false,
+                                &m->positions, err));
+    if (c->n_parts)
+        HEARTH_TRY(weights_bind(m->w, "token_types.weight", c->n_embd, c->n_parts, false,
+                                &m->parts, err));
+    if (!c->has_embd_norm) return HEARTH_OK;
+    HEARTH_TRY(weights_bind(m->w, "token_embd_norm.weight", c->n_embd, 1, false,
+                            &m->embd_norm.weight, err));
+    if (!c->has_norm_bias) return HEARTH_OK;
+    return weights_bind(m->w, "token_embd_norm.bias", c->n_embd, 1, false, &m->embd_norm.bias, err);
+}
+
 static hearth_status bind_ends(llm_model *m, hearth_err *err)
 {
     const llm_config *c = &m->c;
-    m->embedding = m->output = m->output_bias = m->out_norm.weight = WEIGHT_NONE;
+    m->embedding = m->output = m->output_bias = WEIGHT_NONE;
+    m->out_norm = m->embd_norm = (nn_norm){.weight = WEIGHT_NONE, .n = c->n_embd,
+                                           .eps = c->norm_eps, .is_layer = c->has_layer_norm,
+                                           .bias = WEIGHT_NONE};
     if (m->has_embedding || (m->has_head && c->is_tied))
         HEARTH_TRY(weights_bind(m->w, "token_embd.weight", c->n_embd, c->n_vocab, false,
                                 &m->embedding, err));
-    if (!m->has_head) return HEARTH_OK;
-    m->out_norm = (nn_norm){.weight = WEIGHT_NONE, .n = c->n_embd, .eps = c->norm_eps,
-                            .is_layer = c->has_layer_norm, .bias = WEIGHT_NONE};
-    HEARTH_TRY(weights_bind(m->w, "output_norm.weight", c->n_embd, 1, false, &m->out_norm.weight,
-                            err));
-    if (c->has_norm_bias)
+    HEARTH_TRY(bind_places(m, err));
+    if (!m->has_head) return pooling_bind(m, err);
+    if (c->has_out_norm)
+        HEARTH_TRY(weights_bind(m->w, "output_norm.weight", c->n_embd, 1, false,
+                                &m->out_norm.weight, err));
+    if (c->has_out_norm && c->has_norm_bias)
         HEARTH_TRY(weights_bind(m->w, "output_norm.bias", c->n_embd, 1, false, &m->out_norm.bias,
                                 err));
     if (c->has_head_bias)
         HEARTH_TRY(weights_bind(m->w, "output.bias", c->n_vocab, 1, false, &m->output_bias, err));
+    HEARTH_TRY(pooling_bind(m, err));
     m->output = m->embedding;
-    if (c->is_tied) return HEARTH_OK;
+    if (c->is_tied || c->is_encoder) return HEARTH_OK;
     return weights_bind(m->w, "output.weight", c->n_embd, c->n_vocab, false, &m->output, err);
 }
 
@@ -210,7 +233,9 @@ static uint64_t hash_config(const llm_model *m)
                              c->local_period, c->n_ctx_short, c->is_parallel,
                              c->has_layer_norm, c->has_yarn, c->yarn_exact,
                              c->n_expert_group, c->n_expert_group_used, c->has_expert_norm,
-                             c->has_expert_sigmoid, c->no_rope_period, c->heat_length};
+                             c->has_expert_sigmoid, c->no_rope_period, c->heat_length,
+                             c->is_encoder, c->is_window_centred, c->is_global_first, c->n_pos,
+                             c->n_parts};
     const float real[] = {c->norm_eps, c->rope_base, c->rope_linear, c->embd_scale, c->attn_scale,
                           c->attn_cap, c->rope_base_local, c->residual_scale, c->rope_attn,
                           c->yarn_fast, c->yarn_slow, c->yarn_mix, c->expert_scale, c->heat};

@@ -11,6 +11,9 @@
 
 static hearth_status check_input(const llm_ctx *c, const llm_row *row, int i, hearth_err *err)
 {
+    if (row->part >= i64_max(c->m->c.n_parts, 1))
+        return err_fail(err, HEARTH_E_ARG, "row %d: part %d of a text, the model knows %lld", i,
+                        row->part, (long long)i64_max(c->m->c.n_parts, 1));
     if (row->embd) return HEARTH_OK;
     if (!c->m->has_embedding)
         return err_fail(err, HEARTH_E_ARG, "row %d: a model part from layer %lld needs embeddings",
@@ -25,13 +28,29 @@ static hearth_status check_want(const llm_ctx *c, const llm_row *row, int i, hea
 {
     const llm_model *m = c->m;
     int64_t layer = row->hidden_layer;
-    if ((row->want & LLM_WANT_LOGITS) && !m->has_head)
-        return err_fail(err, HEARTH_E_ARG, "row %d: this model part has no output head", i);
+    bool pools = c->l.o.pooling != LLM_POOL_NONE;
+    if ((row->want & LLM_WANT_LOGITS) && (pools || !model_has_logits(m)))
+        return err_fail(err, HEARTH_E_ARG, "row %d: there is no output head here", i);
+    if ((row->want & LLM_WANT_POOLED) && (!pools || !m->has_head || row->want != LLM_WANT_POOLED))
+        return err_fail(err, HEARTH_E_ARG, "row %d: this context makes no vectors of texts", i);
     if (!(row->want & LLM_WANT_HIDDEN)) return HEARTH_OK;
     bool is_layer = layer >= m->layer_first && layer < m->layer_first + m->n_layer;
     if (is_layer || (layer == m->c.n_layer && m->has_head)) return HEARTH_OK;
     return err_fail(err, HEARTH_E_ARG, "row %d: hidden state of layer %lld is not in this part", i,
                     (long long)layer);
+}
+
+// An encoder's text is read in one step, and a table of positions ends somewhere.
+static hearth_status check_place(const llm_ctx *c, const llm_row *row, hearth_err *err)
+{
+    const llm_config *config = &c->m->c;
+    if (config->is_encoder && c->cache.length[row->seq] > 0)
+        return err_fail(err, HEARTH_E_STATE,
+                        "sequence %d: '%s' models read a text in one step, it has been read",
+                        (int)row->seq, config->arch);
+    if (!config->n_pos || row->pos < config->n_pos) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_LIMIT, "position %d: the model knows %lld", (int)row->pos,
+                    (long long)config->n_pos);
 }
 
 static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_err *err)
@@ -45,11 +64,26 @@ static hearth_status reserve_row(llm_ctx *c, const llm_row *row, int i, hearth_e
         return err_fail(err, HEARTH_E_ARG, "row %d: position %d, sequence %d goes on at %lld", i,
                         (int)row->pos, (int)row->seq, (long long)pos);
     dev_state_row state;
+    HEARTH_TRY(check_place(c, row, err));
     HEARTH_TRY(cache_append(&c->cache, row->seq, &state, err));
     if (c->l.cache.n_slots) c->state_rows[i] = state;
     for (int g = 0; g < c->l.cache.n_group; g++)
         c->rows[g * c->l.o.n_batch + i] = cache_row(&c->cache, g, row->seq, pos);
     return HEARTH_OK;
+}
+
+// Each row sees its text to the end, in local layers half a window to each side.
+static void look_ahead(llm_ctx *c, const llm_row *rows, int n_rows)
+{
+    for (int g = 0; g < c->l.cache.n_group; g++) {
+        int64_t half = c->l.cache.group[g].window / 2;
+        dev_attn_row *seen = c->rows + g * c->l.o.n_batch;
+        for (int i = 0; i < n_rows; i++) {
+            int64_t last = c->cache.pending[rows[i].seq] - 1;
+            seen[i].first = half ? i64_max(rows[i].pos - half, 0) : 0;
+            seen[i].last = half ? i64_min(rows[i].pos + half, last) : last;
+        }
+    }
 }
 
 static hearth_status reserve_rows(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
@@ -59,10 +93,14 @@ static hearth_status reserve_rows(llm_ctx *c, const llm_row *rows, int n_rows, h
                         c->l.o.n_batch);
     int n_results = 0;
     for (int i = 0; i < n_rows; i++) {
+        bool is_same_text = i > 0 && (rows[i].want & rows[i - 1].want & LLM_WANT_POOLED) &&
+                            rows[i].seq == rows[i - 1].seq;
+        n_results += rows[i].want && !is_same_text;
         c->want[i] = rows[i].want;
-        c->slot[i] = rows[i].want ? n_results++ : -1;
+        c->slot[i] = rows[i].want ? n_results - 1 : -1;
         HEARTH_TRY(reserve_row(c, &rows[i], i, err));
     }
+    if (c->m->c.is_encoder) look_ahead(c, rows, n_rows);
     if (n_results > c->l.o.n_logits)
         return err_fail(err, HEARTH_E_LIMIT, "a step with %d results: the context keeps %d",
                         n_results, c->l.o.n_logits);
@@ -95,6 +133,30 @@ static hearth_status embed_rows(llm_ctx *c, const llm_row *rows, int n_rows, hea
     }
     if (table) weights_release(c->m->w, c->m->embedding);
     return HEARTH_OK;
+}
+
+// x += row ids[i] of the table; h is free before the first layer.
+static hearth_status add_looked_up(llm_ctx *c, weight_id table, int n_rows, hearth_err *err)
+{
+    const dev_weight *w;
+    nn_run *r = &c->run;
+    HEARTH_TRY(weights_acquire(c->m->w, table, &w, err));
+    r->d->ops->gather(r->d, w, c->ids, n_rows, r->h);
+    r->d->ops->add(r->d, r->x, r->h, n_rows * c->m->c.n_embd, r->x);
+    weights_release(c->m->w, table);
+    return HEARTH_OK;
+}
+
+// What an encoder adds to the embeddings of tokens before the first layer.
+static hearth_status add_places(llm_ctx *c, const llm_row *rows, int n_rows, hearth_err *err)
+{
+    const llm_model *m = c->m;
+    for (int i = 0; i < n_rows; i++) c->ids[i] = rows[i].part;
+    if (m->parts != WEIGHT_NONE) HEARTH_TRY(add_looked_up(c, m->parts, n_rows, err));
+    for (int i = 0; i < n_rows; i++) c->ids[i] = rows[i].pos;
+    if (m->positions != WEIGHT_NONE) HEARTH_TRY(add_looked_up(c, m->positions, n_rows, err));
+    if (m->embd_norm.weight == WEIGHT_NONE) return HEARTH_OK;
+    return nn_apply_norm(&c->run, &m->embd_norm, c->run.x, n_rows, c->run.x, err);
 }
 
 static void set_angles(llm_ctx *c, const llm_row *rows, int n_rows)
@@ -144,8 +206,10 @@ static hearth_status run_head(llm_ctx *c, const llm_row *rows, int n_rows, heart
     dev_view picked = {c->scratch, c->l.picked}, logits = {c->scratch, c->l.logits};
     int n = pick_rows(c, rows, n_rows, m->c.n_layer, true);
     if (!n) return HEARTH_OK;
-    HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
+    if (m->c.has_out_norm)
+        HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));
     HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->c.n_layer, err));
+    if (!model_has_logits(m)) return HEARTH_OK;
     HEARTH_TRY(nn_linear(&c->run, 1, &m->output, picked, n, &logits, err));
     HEARTH_TRY(nn_add_bias_to(&c->run, m->output_bias, logits, n, err));
     if (m->c.logit_scale < 1 || m->c.logit_scale > 1)
@@ -170,6 +234,7 @@ static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth
     const llm_model *m = c->m;
     c->run.n_rows = n_rows;
     HEARTH_TRY(embed_rows(c, rows, n_rows, err));
+    HEARTH_TRY(add_places(c, rows, n_rows, err));
     set_angles(c, rows, n_rows);
     for (int64_t i = 0; i < m->n_layer; i++) {
         if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
@@ -179,7 +244,10 @@ static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth
         int n = pick_rows(c, rows, n_rows, m->layer_first + i, false);
         HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->layer_first + i, err));
     }
-    if (m->has_head) HEARTH_TRY(run_head(c, rows, n_rows, err));
+    if (c->l.o.pooling != LLM_POOL_NONE)
+        HEARTH_TRY(pooling_run(c, rows, n_rows, err));
+    else if (m->has_head)
+        HEARTH_TRY(run_head(c, rows, n_rows, err));
     return c->run.d->ops->sync(c->run.d, err);
 }
 
@@ -207,4 +275,10 @@ const float *llm_hidden(const llm_ctx *c, int i)
 {
     if (i < 0 || i >= c->n_rows || !(c->want[i] & LLM_WANT_HIDDEN)) return NULL;
     return c->hidden + c->slot[i] * c->m->c.n_embd;
+}
+
+const float *llm_pooled(const llm_ctx *c, int i)
+{
+    if (i < 0 || i >= c->n_rows || !(c->want[i] & LLM_WANT_POOLED)) return NULL;
+    return c->hidden + c->slot[i] * llm_model_pooled_width(c->m, c->l.o.pooling);
 }

@@ -90,6 +90,7 @@ typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
     bool is_gelu;             // act: gelu (tanh form) instead of silu
+    bool is_exact;            // gelu by the error function instead of its tanh form
     bool is_plain;            // without gate: down(act(up x + up_bias)) + down_bias, act is gelu
     weight_id up_bias, down_bias; // of a plain one
 } nn_ffn;

@@ -281,6 +281,61 @@ static void check_swiglu_clamped(const kern *k, int64_t n, fill f, edge e)
     case_free(&c);
 }
 
+// --- gelu_erf -----------------------------------------------------------------------------------
+static void call_gelu_erf_mul(void *arg)
+{
+    vec_case *c = arg;
+    c->k->gelu_erf_mul(c->a.data, c->b.data, c->y.data, c->n);
+}
+
+static void call_gelu_erf(void *arg)
+{
+    vec_case *c = arg;
+    c->k->gelu_erf(c->a.data, c->y.data, c->n);
+}
+
+static void judge_gelu_erf_mul(const vec_case *c)
+{
+    const float *g = c->a.data, *u = c->b.data, *y = c->y.data;
+    for (int64_t i = 0; i < c->n; i++) {
+        double gate = (double)g[i], up = (double)u[i];
+        double want = gate * (erfc(-gate * sqrt(0.5)) / 2) * up;
+        double bound = fabs(gate * up) * 0x1p-21 + 0x1p-149 * (fabs(gate) + 1) * (fabs(up) + 1);
+        if (isinf(gate) && gate < 0) want = (double)NAN; // inf * 0
+        if (within(y[i], want, bound)) continue;
+        check_fail("gelu_erf(%a) * %a = %a, expected %a", gate, up, (double)y[i], want);
+        return;
+    }
+}
+
+static void check_gelu_erf_mul(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *gate = c.a.data;
+    check_fill(gate, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) gate[i] = check_uniform(-7.0f, 7.0f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(call_gelu_erf_mul, &c)) {
+        judge_gelu_erf_mul(&c);
+        check_in_place(&c, call_gelu_erf_mul, true);
+    }
+    case_free(&c);
+}
+
+static void check_gelu_erf(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    float *x = c.a.data, *one = c.b.data;
+    check_fill(x, n, f);
+    for (int64_t i = 0; f == FILL_RANDOM && i < n; i++) x[i] = check_uniform(-7.0f, 7.0f);
+    for (int64_t i = 0; i < n; i++) one[i] = 1;
+    if (check_call(call_gelu_erf, &c)) {
+        judge_gelu_erf_mul(&c);
+        check_in_place(&c, call_gelu_erf, false);
+    }
+    case_free(&c);
+}
+
 // --- soft_cap -----------------------------------------------------------------------------------
 static void call_soft_cap(void *arg)
 {
@@ -498,6 +553,10 @@ static void run_family(const kern *k, const kern *below)
         check_lengths(k, check_gelu_mul, 0);
     if (check_slot("swiglu_clamped", NULL, k->swiglu_clamped != below->swiglu_clamped))
         check_lengths(k, check_swiglu_clamped, 0);
+    if (check_slot("gelu_erf", NULL, k->gelu_erf != below->gelu_erf))
+        check_lengths(k, check_gelu_erf, 0);
+    if (check_slot("gelu_erf_mul", NULL, k->gelu_erf_mul != below->gelu_erf_mul))
+        check_lengths(k, check_gelu_erf_mul, 0);
     if (check_slot("soft_cap", NULL, k->soft_cap != below->soft_cap))
         check_lengths(k, check_soft_cap, 0);
     if (check_slot("scale", NULL, k->scale != below->scale)) check_lengths(k, check_scale, 0);

@@ -26,7 +26,7 @@ static hearth_status run_all(const synth_shape *shape, hearth_err *err)
     llm_ctx *c = NULL;
     llm_session *s = NULL;
     const gguf_bytes part = {"test", p, n};
-    const llm_ctx_options o = {128, 2, 16, 1, DTYPE_F16, DTYPE_F16};
+    const llm_ctx_options o = {128, 2, 16, 1, DTYPE_F16, DTYPE_F16, LLM_POOL_NONE};
     const int32_t ids[] = {1, 50, 60, 70, 80};
     hearth_status status = gguf_open(&part, 1, &g, err);
     if (status == HEARTH_OK) status = dev_cpu_open(1, 0, &d, err);

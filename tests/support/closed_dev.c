@@ -216,6 +216,15 @@ static void gelu_closed(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view 
     close_buf(x);
 }
 
+static void gelu_erf_closed(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->gelu_erf(inner_of(d), unwrap(x), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
 static void add_closed(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
 {
     open_buf(a);
@@ -269,6 +278,18 @@ static void swiglu_clamped_closed(dev *d, dev_view gate, dev_view up, float limi
     open_buf(y);
     inner_of(d)->ops->swiglu_clamped(inner_of(d), unwrap(gate), unwrap(up), limit, n_rows, n,
                                      unwrap(y));
+    close_buf(y);
+    close_buf(up);
+    close_buf(gate);
+}
+
+static void gelu_erf_mul_closed(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n,
+                                dev_view y)
+{
+    open_buf(gate);
+    open_buf(up);
+    open_buf(y);
+    inner_of(d)->ops->gelu_erf_mul(inner_of(d), unwrap(gate), unwrap(up), n_rows, n, unwrap(y));
     close_buf(y);
     close_buf(up);
     close_buf(gate);
@@ -390,6 +411,8 @@ static const dev_ops closed_ops = {
     .gelu_mul = gelu_mul_closed,
     .swiglu_clamped = swiglu_clamped_closed,
     .gelu = gelu_closed,
+    .gelu_erf_mul = gelu_erf_mul_closed,
+    .gelu_erf = gelu_erf_closed,
     .scale = scale_closed,
     .soft_cap = soft_cap_closed,
     .mix = mix_closed,

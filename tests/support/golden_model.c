@@ -116,6 +116,23 @@ static hearth_status next(loader *l, json_event *e)
     return json_next(l->json, e, l->err);
 }
 
+// A list of up to four strings.
+static hearth_status read_texts(loader *l, const char *key)
+{
+    char text[4][32];
+    str items[4];
+    size_t n = 0;
+    for (;;) {
+        json_event e;
+        HEARTH_TRY(next(l, &e));
+        if (e == JSON_ARRAY_END) return gguf_write_str_array(l->gguf, key, items, n, l->err);
+        if (n == COUNTOF(items)) return err_fail(l->err, HEARTH_E_LIMIT, "'%s' is too long", key);
+        copy_text(text[n], sizeof text[n], json_text(l->json));
+        items[n] = str_from(text[n]);
+        n++;
+    }
+}
+
 static hearth_status read_kv(loader *l)
 {
     json_event e;
@@ -129,7 +146,11 @@ static hearth_status read_kv(loader *l)
         HEARTH_TRY(next(l, &e));
         int64_t i;
         double f;
-        if (e == JSON_STRING) {
+        if (e == JSON_ARRAY_BEGIN) {
+            HEARTH_TRY(read_texts(l, full));
+        } else if (e == JSON_TRUE || e == JSON_FALSE) {
+            HEARTH_TRY(gguf_write_bool(l->gguf, full, e == JSON_TRUE, l->err));
+        } else if (e == JSON_STRING) {
             char text[64];
             copy_text(text, sizeof text, json_text(l->json));
             HEARTH_TRY(gguf_write_str(l->gguf, full, str_from(text), l->err));

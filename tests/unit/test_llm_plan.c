@@ -171,17 +171,19 @@ static void test_refused_options(void **state)
     fixture f;
     fixture_options fo = fixture_default();
     const dtype half = DTYPE_F16, full = DTYPE_F32, q8 = DTYPE_Q8_0;
+    const llm_pooling no = LLM_POOL_NONE;
     fo.ctx.n_ctx = 0;
     make_model(TEST_LLAMA, DTYPE_F32, &file);
     assert_int_equal(fixture_open(&f, file.p, file.n, &fo, NULL), HEARTH_OK);
-    expect_refused(&f, (llm_ctx_options){0, 1, 8, 1, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){LIMIT_CONTEXT + 1, 1, 8, 1, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){64, 0, 8, 1, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){64, LIMIT_SEQUENCES + 1, 8, 1, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){64, 1, -1, 1, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){64, 1, 8, 0, half, half}, HEARTH_E_ARG);
-    expect_refused(&f, (llm_ctx_options){64, 1, 8, 1, full, half}, HEARTH_E_UNSUPPORTED);
-    expect_refused(&f, (llm_ctx_options){64, 1, 8, 1, q8, q8}, HEARTH_E_UNSUPPORTED);
+    expect_refused(&f, (llm_ctx_options){0, 1, 8, 1, half, half, no}, HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){LIMIT_CONTEXT + 1, 1, 8, 1, half, half, no}, HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){64, 0, 8, 1, half, half, no}, HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){64, LIMIT_SEQUENCES + 1, 8, 1, half, half, no},
+                   HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){64, 1, -1, 1, half, half, no}, HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){64, 1, 8, 0, half, half, no}, HEARTH_E_ARG);
+    expect_refused(&f, (llm_ctx_options){64, 1, 8, 1, full, half, no}, HEARTH_E_UNSUPPORTED);
+    expect_refused(&f, (llm_ctx_options){64, 1, 8, 1, q8, q8, no}, HEARTH_E_UNSUPPORTED);
     fixture_close(&f);
     buf_release(&file);
 }

@@ -43,6 +43,16 @@ static void swiglu_clamped(const float *gate, const float *up, float limit, floa
     for (int64_t i = 0; i < n; i++) y[i] = swiglu_clamped_f32(gate[i], up[i], limit);
 }
 
+static void gelu_erf_mul(const float *gate, const float *up, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = gelu_erf_f32(gate[i]) * up[i];
+}
+
+static void gelu_erf(const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = gelu_erf_f32(x[i]);
+}
+
 static void soft_cap(const float *x, float cap, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = soft_cap_f32(x[i], cap);
@@ -98,6 +108,8 @@ void kern_fill_ref_vec(kern *k)
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
     k->gelu = gelu;
+    k->gelu_erf_mul = gelu_erf_mul;
+    k->gelu_erf = gelu_erf;
     k->swiglu_clamped = swiglu_clamped;
     k->soft_cap = soft_cap;
     k->add = add;

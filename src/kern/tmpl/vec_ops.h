@@ -93,6 +93,38 @@ static void gelu(const float *x, float *y, int64_t n)
     if (i < n) v_store_n(y + i, v_gelu_mul(v_load_n(x + i, n - i), one), n - i);
 }
 
+// gelu_erf_f32 of expf.h, times up.
+ATTR_INLINE vf v_gelu_erf_mul(vf x, vf up)
+{
+    vf one = v_set1(1.0f), zero = v_set1(0.0f);
+    vf a = v_min(v_if_negative(x, v_sub(zero, x), x), v_set1(ERF_X_MAX));
+    vf z = v_mul(a, v_set1(ERF_Z));
+    vf t = v_div(one, v_fma(z, v_set1(ERF_P), one));
+    vf p = v_fma(v_set1(ERF_5), t, v_set1(ERF_4));
+    p = v_fma(p, t, v_set1(ERF_3));
+    p = v_fma(p, t, v_set1(ERF_2));
+    p = v_fma(p, t, v_set1(ERF_1));
+    vf tail = v_mul(v_mul(v_mul(p, t), v_set1(0.5f)), v_exp(v_sub(zero, v_mul(z, z))));
+    return v_mul(v_mul(x, v_if_negative(x, tail, v_sub(one, tail))), up);
+}
+
+static void gelu_erf_mul(const float *gate, const float *up, float *y, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_gelu_erf_mul(v_load(gate + i), v_load(up + i)));
+    if (i == n) return;
+    vf last = v_gelu_erf_mul(v_load_n(gate + i, n - i), v_load_n(up + i, n - i));
+    v_store_n(y + i, last, n - i);
+}
+
+static void gelu_erf(const float *x, float *y, int64_t n)
+{
+    vf one = v_set1(1.0f);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_gelu_erf_mul(v_load(x + i), one));
+    if (i < n) v_store_n(y + i, v_gelu_erf_mul(v_load_n(x + i, n - i), one), n - i);
+}
+
 // soft_cap_f32 of expf.h.
 ATTR_INLINE vf v_soft_cap(vf x, vf cap)
 {
@@ -260,6 +292,8 @@ static void fill_vec_ops(kern *k)
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
     k->gelu = gelu;
+    k->gelu_erf_mul = gelu_erf_mul;
+    k->gelu_erf = gelu_erf;
     k->swiglu_clamped = swiglu_clamped;
     k->soft_cap = soft_cap;
     k->add = add;
