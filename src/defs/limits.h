@@ -69,6 +69,13 @@
 #define LIMIT_TMPL_OUTPUT (1u << 26)     // 64 MB of rendered text
 #define LIMIT_TMPL_RANGE 100000          // items of range(), as the reference's sandbox has it
 
+// --- replies ------------------------------------------------------------------------------------
+#define LIMIT_REPLY_BYTES (1u << 26)     // text between two readings; 64 MB as for a rendered chat
+#define LIMIT_REPLY_BODY (1u << 22)      // one block of calls; files are written through arguments
+#define LIMIT_REPLY_HEADER 1024          // of a harmony message; usual ones have 50 bytes
+#define LIMIT_REPLY_NAME 256             // name or id of a call; OpenAI's API has 64
+#define LIMIT_REPLY_CALLS 128            // calls in one reply; OpenAI's API has 128 tools
+
 // --- command line -------------------------------------------------------------------------------
 #define LIMIT_STDIN (1u << 30)           // a prompt of 1 GB is a mistake
 #define LIMIT_THREADS 512

@@ -226,6 +226,7 @@ static hearth_status test_item(interp *in, const call *c, size_t skip, value v, 
 static hearth_status choose(interp *in, call *c, bool by_attr, bool wanted, value *out)
 {
     list items, l = {0};
+    if (!val_truth(c->self)) return make_iter(in, l, out); // none is no items here, as in Jinja2
     if (by_attr && c->n_pos == 0) return fail(in, "%s: the attribute is missing", c->name);
     HEARTH_TRY(val_items(in, c->self, &items));
     for (size_t i = 0; i < items.n; i++) {
@@ -271,6 +272,7 @@ static hearth_status filter_map(interp *in, call *c, value *out)
     list items, l = {0};
     value path = keyword(c, "attribute"), def = keyword(c, "default");
     const function *f = NULL;
+    if (!val_truth(c->self)) return make_iter(in, l, out);
     if (c->n_pos > 0) {
         if (c->pos[0].kind != V_STRING) return fail(in, "map: the filter's name is no string");
         f = find_filter(val_str(c->pos[0]));

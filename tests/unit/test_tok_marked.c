@@ -86,8 +86,8 @@ static tok_ids encode(const tok *t, str text, const str_run *runs, size_t n)
 {
     tok_ids ids = {0};
     hearth_err err = ERR_INIT;
-    if (tok_encode_marked(t, text, runs, n, PARSE, &ids, &err) != HEARTH_OK)
-        fail_msg("%s", err.msg);
+    hearth_status status = tok_encode_marked(t, text, runs, n, PARSE, &ids, &err);
+    if (status != HEARTH_OK) fail_msg("%s", err.msg);
     return ids;
 }
 
