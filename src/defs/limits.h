@@ -33,6 +33,8 @@
 #define LIMIT_LAYERS 1024
 #define LIMIT_EMBD (1 << 20)
 #define LIMIT_HEADS 4096
+#define LIMIT_CONV_TAPS 64               // of a short convolution; 3 and 4 are published
+#define LIMIT_WKV_HEAD 256               // a head of RWKV-7, whose state is its square; all have 64
 #define LIMIT_HEAD_SIZE 4096            // values of one head; 256 in the largest published models
 #define LIMIT_STATE (1 << 28)           // floats that one layer remembers of a sequence; 2 M in use
 #define LIMIT_FF (1 << 22)

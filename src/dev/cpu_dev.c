@@ -10,6 +10,7 @@
 //   cpu_matmul.c      weights times activations
 //   cpu_attention.c   the paged cache and attention over it
 //   cpu_rows.c        everything that works row by row
+//   cpu_recur.c       layers with a recurrent state
 #include "dev/cpu_int.h"
 
 #include <string.h>
@@ -114,6 +115,10 @@ static const dev_ops cpu_ops = {
     .rms_norm = cpu_rms_norm,
     .layer_norm = cpu_layer_norm,
     .add = cpu_add,
+    .mul = cpu_mul,
+    .lerp = cpu_lerp,
+    .sigmoid = cpu_sigmoid,
+    .relu_sqr = cpu_relu_sqr,
     .add_bias = cpu_add_bias,
     .silu_mul = cpu_silu_mul,
     .gelu_mul = cpu_gelu_mul,
@@ -128,6 +133,9 @@ static const dev_ops cpu_ops = {
     .rope = cpu_rope,
     .cache_write = cpu_cache_write,
     .attention = cpu_attention,
+    .short_conv = cpu_short_conv,
+    .token_shift = cpu_token_shift,
+    .rwkv7 = cpu_rwkv7,
     .close = close_cpu,
 };
 

@@ -55,6 +55,18 @@ void cpu_rms_norm(dev *d, dev_view x, const dev_weight *w, float eps, int64_t n_
                   dev_view y);
 void cpu_layer_norm(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,
                     int64_t n_rows, int64_t n, dev_view y);
+void cpu_mul(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
+void cpu_lerp(dev *d, dev_view a, dev_view b, dev_view t, int64_t n, dev_view y);
+void cpu_sigmoid(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
+void cpu_relu_sqr(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
+void cpu_short_conv(dev *d, dev_view x, const dev_weight *w, const dev_state *s,
+                    const dev_state_row *rows, int64_t n_rows, int64_t n, dev_view y);
+void cpu_token_shift(dev *d, dev_view x, const dev_weight *mix, const dev_state *s,
+                     const dev_state_row *rows, int64_t n_rows, int64_t n, int n_y,
+                     const dev_view *y);
+void cpu_rwkv7(dev *d, const dev_rwkv7 *m, const dev_state *s, const dev_state_row *rows,
+               int64_t n_rows, dev_view y);
+
 void cpu_gelu(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
 void cpu_gelu_erf(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
 void cpu_gelu_erf_mul(dev *d, dev_view gate, dev_view up, int64_t n_rows, int64_t n, dev_view y);

@@ -12,7 +12,7 @@ enum { CHUNK_WORK = 16384 }; // elements; 64 KB of floats, a few us
 
 typedef struct rows_job {
     const kern *k;
-    const float *a, *b, *bias;
+    const float *a, *b, *t, *bias;
     float *y;
     int64_t n_rows, n, chunk_rows;
     float eps; // or another number that all rows share
@@ -112,12 +112,60 @@ static void add_row(const rows_job *j, int64_t r)
     j->k->add(j->a + from, j->b + from, j->y + from, n);
 }
 
-// Addition is exact, so its cut need not follow the rows.
+// Addition (and what follows) is exact, so its cut need not follow the rows.
 void cpu_add(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
 {
     rows_job j = {.a = cpu_f32(a), .b = cpu_f32(b), .y = cpu_f32(y), .n = n,
                   .n_rows = (n + CHUNK_WORK - 1) / CHUNK_WORK};
     run_rows(cpu_of(d), &j, CHUNK_WORK, add_row);
+}
+
+static void mul_row(const rows_job *j, int64_t r)
+{
+    int64_t from = r * CHUNK_WORK, n = i64_min(CHUNK_WORK, j->n - from);
+    j->k->mul(j->a + from, j->b + from, j->y + from, n);
+}
+
+void cpu_mul(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(a), .b = cpu_f32(b), .y = cpu_f32(y), .n = n,
+                  .n_rows = (n + CHUNK_WORK - 1) / CHUNK_WORK};
+    run_rows(cpu_of(d), &j, CHUNK_WORK, mul_row);
+}
+
+static void lerp_row(const rows_job *j, int64_t r)
+{
+    int64_t from = r * CHUNK_WORK, n = i64_min(CHUNK_WORK, j->n - from);
+    j->k->lerp(j->a + from, j->b + from, j->t + from, j->y + from, n);
+}
+
+void cpu_lerp(dev *d, dev_view a, dev_view b, dev_view t, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(a), .b = cpu_f32(b), .t = cpu_f32(t), .y = cpu_f32(y), .n = n,
+                  .n_rows = (n + CHUNK_WORK - 1) / CHUNK_WORK};
+    run_rows(cpu_of(d), &j, CHUNK_WORK, lerp_row);
+}
+
+static void sigmoid_row(const rows_job *j, int64_t r)
+{
+    j->k->sigmoid(j->a + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_sigmoid(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, sigmoid_row);
+}
+
+static void relu_sqr_row(const rows_job *j, int64_t r)
+{
+    j->k->relu_sqr(j->a + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_relu_sqr(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, n, relu_sqr_row);
 }
 
 static void bias_row(const rows_job *j, int64_t r)

@@ -77,6 +77,14 @@ typedef struct dev_attn {
                              // and has no value (Xiao and others 2023); NULL: without
 } dev_attn;
 
+// One layer's time mixing of RWKV-7 (kern/kern.h, rwkv7_head), over all heads.
+typedef struct dev_rwkv7 {
+    int64_t n_head, d_head;
+    dev_view r, w, k, v, a, g;                              // [n_rows][n_head * d_head]
+    const dev_weight *k_k, *k_a, *r_k, *norm, *norm_bias;   // [n_head * d_head] F32
+    float eps;
+} dev_rwkv7;
+
 enum { DEV_MATMUL_MAX = 8 }; // weights of one matmul() call
 
 typedef struct dev_ops {
@@ -117,6 +125,12 @@ typedef struct dev_ops {
     void (*layer_norm)(dev *d, dev_view x, const dev_weight *w, const dev_weight *b, float eps,
                        int64_t n_rows, int64_t n, dev_view y);
     void (*add)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y); // in place is legal
+    // y = a * b; y = a + (b - a) * t. n values, in place is legal.
+    void (*mul)(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
+    void (*lerp)(dev *d, dev_view a, dev_view b, dev_view t, int64_t n, dev_view y);
+    // y = 1 / (1 + exp(-x)); y = max(x, 0)^2. n_rows rows of n, in place is legal.
+    void (*sigmoid)(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
+    void (*relu_sqr)(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
     // Adds the vector to each row, in place.
     void (*add_bias)(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n);
     // y = silu(gate) * up, n_rows rows of n. In place is legal.
@@ -151,6 +165,20 @@ typedef struct dev_ops {
     // Pages are folded in order of position, so the bits depend on the row's own keys alone.
     void (*attention)(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn_row *rows,
                       int64_t n_rows, dev_view q, dev_view out, dev_view scratch);
+
+    // --- recurrence: rows go on from what rows[] says, see dev_state_row ---
+    // y = causal convolution over time of each of n channels by itself, with the taps w [n][k] (a
+    // vector of n * k values), k >= 2. The state holds k - 1 rows [k - 1][n]. In place is legal.
+    void (*short_conv)(dev *d, dev_view x, const dev_weight *w, const dev_state *s,
+                       const dev_state_row *rows, int64_t n_rows, int64_t n, dev_view y);
+    // y[i] = x + (p - x) * mix[i], p being the row before x in its sequence: n_y results, mix of
+    // n_y * n values. The state is that row, [n]. y[i] == x is not legal.
+    void (*token_shift)(dev *d, dev_view x, const dev_weight *mix, const dev_state *s,
+                        const dev_state_row *rows, int64_t n_rows, int64_t n, int n_y,
+                        const dev_view *y);
+    // The state is [n_head][d_head][d_head]. y overlaps none of the inputs.
+    void (*rwkv7)(dev *d, const dev_rwkv7 *m, const dev_state *s, const dev_state_row *rows,
+                  int64_t n_rows, dev_view y);
     void (*close)(dev *d);
 } dev_ops;
 

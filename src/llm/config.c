@@ -97,6 +97,30 @@ hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *
                     (long long)c->local_period);
 }
 
+// One number, or one per layer: 0 for layers without attention, the same for all others.
+static hearth_status read_kv_heads(config_reader *r, llm_config *c)
+{
+    const gguf_kv *kv = gguf_find(r->g, full_key(r, "attention.head_count_kv"));
+    if (!kv || kv->type != GGUF_ARRAY)
+        return read_size(r, "attention.head_count_kv", LIMIT_HEADS, c->n_head, &c->n_head_kv);
+    if (kv->n != (uint64_t)c->n_layer)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': %llu values for %lld layers", r->key,
+                        (unsigned long long)kv->n, (long long)c->n_layer);
+    for (int64_t i = 0; i < c->n_layer; i++) {
+        int64_t n = 0;
+        if (!gguf_item_i64(kv, (uint64_t)i, &n) || n < 0 || n > LIMIT_HEADS)
+            return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': value %lld is not in 0..%d",
+                            r->key, (long long)i, LIMIT_HEADS);
+        if (n == 0) c->recurrent[i / 64] |= (uint64_t)1 << (i % 64);
+        if (n > 0 && c->n_head_kv > 0 && n != c->n_head_kv)
+            return err_fail(r->err, HEARTH_E_UNSUPPORTED, "key '%s': layers with %lld and %lld",
+                            r->key, (long long)c->n_head_kv, (long long)n);
+        if (n > 0) c->n_head_kv = n;
+    }
+    if (c->n_head_kv > 0) return HEARTH_OK;
+    return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': all values are 0", r->key);
+}
+
 static hearth_status read_shape(config_reader *r, llm_config *c)
 {
     HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
@@ -104,7 +128,7 @@ static hearth_status read_shape(config_reader *r, llm_config *c)
     HEARTH_TRY(read_size(r, "feed_forward_length", LIMIT_FF, 0, &c->n_ff));
     HEARTH_TRY(read_size(r, "context_length", LIMIT_CONTEXT, 0, &c->n_ctx_train));
     HEARTH_TRY(read_size(r, "attention.head_count", LIMIT_HEADS, 0, &c->n_head));
-    HEARTH_TRY(read_size(r, "attention.head_count_kv", LIMIT_HEADS, c->n_head, &c->n_head_kv));
+    HEARTH_TRY(read_kv_heads(r, c));
     int64_t d_head = i64_max(c->n_embd / c->n_head, 1);
     HEARTH_TRY(read_size(r, "attention.key_length", LIMIT_HEAD_SIZE, d_head, &c->d_k));
     return read_size(r, "attention.value_length", LIMIT_HEAD_SIZE, d_head, &c->d_v);

@@ -17,6 +17,7 @@ static const llm_family *const families[] = {
     &llm_family_gpt_oss,
     &llm_family_granite,
     &llm_family_granitemoe,
+    &llm_family_lfm2,
     &llm_family_llama,
     &llm_family_mistral3,
     &llm_family_modern_bert,
@@ -119,6 +120,16 @@ bool llm_has(const llm_binder *b, const char *name)
     return gguf_find_tensor(weights_source(b->w), full) != NULL;
 }
 
+weight_id llm_bind_flat(llm_binder *b, const char *name, int64_t n)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_flat(b->w, full, n, &id, b->err);
+    return id;
+}
+
 weight_id llm_bind_optional(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
 {
     return bind_named(b, name, n_in, n_out, true);
@@ -133,6 +144,11 @@ weight_id llm_bind_values(llm_binder *b, const char *name, int64_t n_total, int6
     snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
     b->failed = weights_bind_values(b->w, full, n_total, first, n, &id, b->err);
     return id;
+}
+
+bool llm_is_recurrent(const llm_config *c, int64_t layer)
+{
+    return c->recurrent[layer / 64] >> (layer % 64) & 1;
 }
 
 bool llm_is_local(const llm_config *c, int64_t layer)
@@ -330,6 +346,8 @@ hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_
     HEARTH_TRY(norm_stream(r, &l->attn_norm, err));
     if (l->latent.n_head > 0)
         HEARTH_TRY(nn_latent_attention(r, &l->latent, mem, err));
+    else if (l->conv.n > 0)
+        HEARTH_TRY(nn_short_conv(r, &l->conv, mem, err));
     else
         HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
     HEARTH_TRY(norm_output(r, &l->attn_post, err));

@@ -15,6 +15,7 @@ typedef struct llm_layer {
     nn_norm attn_norm;
     nn_attn attn;
     nn_latent latent;  // instead of attn where its n_head > 0
+    nn_conv conv; // instead of attention where conv.n > 0
     nn_norm attn_post; // of attention's output
     nn_norm ffn_norm;
     nn_ffn ffn;
@@ -51,6 +52,8 @@ weight_id llm_bind_heads_turned(llm_binder *b, const char *name, int64_t n_in, i
 weight_id llm_bind_slices(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
                           int64_t n_slices);
 bool llm_has(const llm_binder *b, const char *name);
+// The values of a tensor of any shape.
+weight_id llm_bind_flat(llm_binder *b, const char *name, int64_t n);
 
 // What a layer remembers of a sequence from one step to the next: keys and values per position, or
 // a state of fixed size, or both, or neither. Layers with equal windows share pages; those with a
@@ -90,6 +93,7 @@ extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_grani
 // Encoders.
 extern const llm_family llm_family_bert, llm_family_gemma_embedding, llm_family_modern_bert,
     llm_family_nomic_bert;
+extern const llm_family llm_family_lfm2;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,
@@ -101,6 +105,8 @@ hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name
 // for local layers; anything but local_period's own pattern is refused.
 hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *err);
 
+// Does this layer have a recurrent state instead of attention?
+bool llm_is_recurrent(const llm_config *c, int64_t layer);
 // With a window, is this layer one of those that see no further?
 bool llm_is_local(const llm_config *c, int64_t layer);
 

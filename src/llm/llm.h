@@ -85,6 +85,10 @@ typedef struct llm_config {
     int64_t n_pos;          // rows of a table of positions; 0: rotary
     int64_t n_parts;        // rows of a table of a text's parts (token types); 0: none
     llm_pooling pooling;    // as the file says
+    uint64_t recurrent[LIMIT_LAYERS / 64]; // bit i % 64 of word i / 64: layer i has a recurrent
+                                           // state instead of attention
+    int64_t n_taps;       // of the short convolutions of such layers
+    bool is_out_norm_misnamed; // the output norm is called token_embd_norm (lfm2)
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
     int64_t n_dense_lead; // the first layers have a plain feed-forward

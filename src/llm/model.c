@@ -156,6 +156,13 @@ static hearth_status bind_places(llm_model *m, hearth_err *err)
     return weights_bind(m->w, "token_embd_norm.bias", c->n_embd, 1, false, &m->embd_norm.bias, err);
 }
 
+static const char *out_norm_name(const llm_model *m)
+{
+    if (m->c.is_out_norm_misnamed && !gguf_find_tensor(weights_source(m->w), "output_norm.weight"))
+        return "token_embd_norm.weight";
+    return "output_norm.weight";
+}
+
 static hearth_status bind_ends(llm_model *m, hearth_err *err)
 {
     const llm_config *c = &m->c;
@@ -169,8 +176,8 @@ static hearth_status bind_ends(llm_model *m, hearth_err *err)
     HEARTH_TRY(bind_places(m, err));
     if (!m->has_head) return pooling_bind(m, err);
     if (c->has_out_norm)
-        HEARTH_TRY(weights_bind(m->w, "output_norm.weight", c->n_embd, 1, false,
-                                &m->out_norm.weight, err));
+        HEARTH_TRY(weights_bind(m->w, out_norm_name(m), c->n_embd, 1, false, &m->out_norm.weight,
+                                err));
     if (c->has_out_norm && c->has_norm_bias)
         HEARTH_TRY(weights_bind(m->w, "output_norm.bias", c->n_embd, 1, false, &m->out_norm.bias,
                                 err));

@@ -85,6 +85,12 @@ typedef struct nn_latent {
     float scale;
     const dev_rope *rope;
 } nn_latent;
+// Gated short convolution over time (LFM2): h = o(c(h) * conv(b(h) * x(h))).
+typedef struct nn_conv {
+    weight_id b, c, x, o; // [n -> n]
+    weight_id taps;       // [n * n_taps]
+    int64_t n;            // 0: the layer has none
+} nn_conv;
 
 typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
@@ -129,6 +135,9 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *m
 hearth_status nn_latent_attention(const nn_run *r, const nn_latent *a, const nn_memory *mem,
                                   hearth_err *err);
 int64_t nn_latent_floats(const nn_latent *a);
+// h = gated convolution(h); run.own holds 3 n floats per row.
+hearth_status nn_short_conv(const nn_run *r, const nn_conv *c, const nn_memory *mem,
+                            hearth_err *err);
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);

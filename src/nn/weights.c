@@ -66,12 +66,26 @@ void weights_close(weights *w)
 typedef struct tensor_part {
     int64_t n_in, n_total, n_slices, first, n_out;
     bool is_vector, is_flat;
+    bool any_shape; // of a vector: its values may stand in any shape
 } tensor_part;
+
+// dim products are proven by gguf_open().
+static hearth_status check_count(const char *name, const gguf_tensor *t, int64_t n, hearth_err *err)
+{
+    int64_t has = t->dim[0] * t->dim[1] * t->dim[2] * t->dim[3];
+    if (has != n)
+        return err_fail(err, HEARTH_E_FORMAT, "tensor '%s': %lld values, expected %lld", name,
+                        (long long)has, (long long)n);
+    if (t->type == DTYPE_F32 || t->type == DTYPE_F16 || t->type == DTYPE_BF16) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_UNSUPPORTED, "tensor '%s': type %s, expected F32, F16 or BF16",
+                    name, dtype_get(t->type)->name);
+}
 
 static hearth_status check_tensor(const weights *w, const char *name, const gguf_tensor *t,
                                   const tensor_part *p, hearth_err *err)
 {
     const int64_t *dim = t->dim;
+    if (p->any_shape) return check_count(name, t, p->n_total, err);
     bool is_parted = p->is_vector && p->n_slices == 1;
     int64_t want[3] = {is_parted ? p->n_total : p->n_in,
                              p->is_vector ? p->n_slices : p->n_total,
@@ -184,6 +198,14 @@ hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total,
     ASSERT(first >= 0 && n >= 1 && n <= n_total - first);
     const tensor_part part = {.n_in = n, .n_total = n_total, .n_slices = 1, .first = first,
                               .n_out = 1, .is_vector = true};
+    return bind_part(w, name, &part, out, err);
+}
+
+hearth_status weights_bind_flat(weights *w, const char *name, int64_t n, weight_id *out,
+                                hearth_err *err)
+{
+    const tensor_part part = {.n_in = n, .n_total = n, .n_slices = 1, .n_out = 1,
+                              .is_vector = true, .any_shape = true};
     return bind_part(w, name, &part, out, err);
 }
 

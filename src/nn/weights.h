@@ -28,6 +28,9 @@ hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int6
 // Values [first, first + n) of a vector of n_total, likewise.
 hearth_status weights_bind_values(weights *w, const char *name, int64_t n_total, int64_t first,
                                   int64_t n, weight_id *out, hearth_err *err);
+// A tensor of n values in any shape (F32, F16 or BF16) as one vector.
+hearth_status weights_bind_flat(weights *w, const char *name, int64_t n, weight_id *out,
+                                hearth_err *err);
 // A tensor [n, n_expert]: n_expert vectors.
 hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int64_t n_expert,
                                    weight_id *out, hearth_err *err);

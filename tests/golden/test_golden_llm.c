@@ -210,6 +210,7 @@ static const struct {
     {"golden/llm/arch_cases.json", 19}, // gen_arch_goldens.py: more than a plain layer
     {"golden/llm/plain_cases.json", 15}, // gen_plain_goldens.py: close to it, YaRN
     {"golden/llm/latent_cases.json", 6}, // gen_latent_goldens.py: attention over latent vectors
+    {"golden/llm/recurrent_cases.json", 3}, // gen_recurrent_goldens.py: layers with a state
 };
 
 // HEARTH_GOLDEN_CASE names one case, for looking closer.

@@ -236,6 +236,48 @@ static void add_closed(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
     close_buf(a);
 }
 
+static void mul_closed(dev *d, dev_view a, dev_view b, int64_t n, dev_view y)
+{
+    open_buf(a);
+    open_buf(b);
+    open_buf(y);
+    inner_of(d)->ops->mul(inner_of(d), unwrap(a), unwrap(b), n, unwrap(y));
+    close_buf(y);
+    close_buf(b);
+    close_buf(a);
+}
+
+static void lerp_closed(dev *d, dev_view a, dev_view b, dev_view t, int64_t n, dev_view y)
+{
+    open_buf(a);
+    open_buf(b);
+    open_buf(t);
+    open_buf(y);
+    inner_of(d)->ops->lerp(inner_of(d), unwrap(a), unwrap(b), unwrap(t), n, unwrap(y));
+    close_buf(y);
+    close_buf(t);
+    close_buf(b);
+    close_buf(a);
+}
+
+static void sigmoid_closed(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->sigmoid(inner_of(d), unwrap(x), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
+static void relu_sqr_closed(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->relu_sqr(inner_of(d), unwrap(x), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
 static void add_bias_closed(dev *d, dev_view x, const dev_weight *bias, int64_t n_rows, int64_t n)
 {
     dev_weight inner = unwrap_weight(bias);
@@ -381,6 +423,63 @@ static void attention_closed(dev *d, const dev_attn *a, const dev_cache *c,
     if (a->sinks) close_buf(a->sinks->data);
 }
 
+static void short_conv_closed(dev *d, dev_view x, const dev_weight *w, const dev_state *s,
+                              const dev_state_row *rows, int64_t n_rows, int64_t n, dev_view y)
+{
+    dev_weight inner = unwrap_weight(w);
+    dev_state state = {unwrap(s->base), s->slot_stride};
+    open_buf(x);
+    open_buf(w->data);
+    open_buf(s->base);
+    open_buf(y);
+    inner_of(d)->ops->short_conv(inner_of(d), unwrap(x), &inner, &state, rows, n_rows, n,
+                                 unwrap(y));
+    close_buf(y);
+    close_buf(s->base);
+    close_buf(w->data);
+    close_buf(x);
+}
+
+static void token_shift_closed(dev *d, dev_view x, const dev_weight *mix, const dev_state *s,
+                               const dev_state_row *rows, int64_t n_rows, int64_t n, int n_y,
+                               const dev_view *y)
+{
+    dev_weight inner = unwrap_weight(mix);
+    dev_state state = {unwrap(s->base), s->slot_stride};
+    dev_view to[DEV_MATMUL_MAX];
+    open_buf(x);
+    open_buf(mix->data);
+    open_buf(s->base);
+    for (int i = 0; i < n_y; i++) {
+        to[i] = unwrap(y[i]);
+        open_buf(y[i]);
+    }
+    inner_of(d)->ops->token_shift(inner_of(d), unwrap(x), &inner, &state, rows, n_rows, n, n_y,
+                                  to);
+    for (int i = 0; i < n_y; i++) close_buf(y[i]);
+    close_buf(s->base);
+    close_buf(mix->data);
+    close_buf(x);
+}
+
+static void rwkv7_closed(dev *d, const dev_rwkv7 *m, const dev_state *s,
+                         const dev_state_row *rows, int64_t n_rows, dev_view y)
+{
+    const dev_view views[] = {m->r, m->w, m->k, m->v, m->a, m->g, s->base, y, m->k_k->data,
+                              m->k_a->data, m->r_k->data, m->norm->data, m->norm_bias->data};
+    const dev_weight k_k = unwrap_weight(m->k_k), k_a = unwrap_weight(m->k_a),
+                     r_k = unwrap_weight(m->r_k), norm = unwrap_weight(m->norm),
+                     norm_bias = unwrap_weight(m->norm_bias);
+    const dev_rwkv7 inner = {
+        m->n_head, m->d_head, unwrap(m->r), unwrap(m->w), unwrap(m->k), unwrap(m->v),
+        unwrap(m->a), unwrap(m->g), &k_k, &k_a, &r_k, &norm, &norm_bias, m->eps,
+    };
+    dev_state state = {unwrap(s->base), s->slot_stride};
+    for (size_t i = 0; i < COUNTOF(views); i++) open_buf(views[i]);
+    inner_of(d)->ops->rwkv7(inner_of(d), &inner, &state, rows, n_rows, unwrap(y));
+    for (size_t i = 0; i < COUNTOF(views); i++) close_buf(views[i]);
+}
+
 static void close_closed(dev *d)
 {
     dev_close(inner_of(d));
@@ -406,6 +505,10 @@ static const dev_ops closed_ops = {
     .rms_norm = rms_norm_closed,
     .layer_norm = layer_norm_closed,
     .add = add_closed,
+    .mul = mul_closed,
+    .lerp = lerp_closed,
+    .sigmoid = sigmoid_closed,
+    .relu_sqr = relu_sqr_closed,
     .add_bias = add_bias_closed,
     .silu_mul = silu_mul_closed,
     .gelu_mul = gelu_mul_closed,
@@ -420,6 +523,9 @@ static const dev_ops closed_ops = {
     .rope = rope_closed,
     .cache_write = cache_write_closed,
     .attention = attention_closed,
+    .short_conv = short_conv_closed,
+    .token_shift = token_shift_closed,
+    .rwkv7 = rwkv7_closed,
     .close = close_closed,
 };
 

@@ -17,7 +17,7 @@ enum { MAX_TENSORS = 128 };
 typedef struct tensor_rule {
     char name[64];
     dtype type;
-    int64_t dim[3]; // GGUF order: dim[0] contiguous
+    int64_t dim[4]; // GGUF order: dim[0] contiguous
     int n_dims;
     float scale, offset;
 } tensor_rule;
@@ -116,21 +116,30 @@ static hearth_status next(loader *l, json_event *e)
     return json_next(l->json, e, l->err);
 }
 
-// A list of up to four strings.
-static hearth_status read_texts(loader *l, const char *key)
+// A list of up to four strings, or of whole numbers; its [ has been read.
+static hearth_status read_list(loader *l, const char *key)
 {
     char text[4][32];
-    str items[4];
-    size_t n = 0;
+    str texts[4];
+    int32_t numbers[64];
+    size_t n_texts = 0, n_numbers = 0;
     for (;;) {
         json_event e;
+        int64_t i;
         HEARTH_TRY(next(l, &e));
-        if (e == JSON_ARRAY_END) return gguf_write_str_array(l->gguf, key, items, n, l->err);
-        if (n == COUNTOF(items)) return err_fail(l->err, HEARTH_E_LIMIT, "'%s' is too long", key);
-        copy_text(text[n], sizeof text[n], json_text(l->json));
-        items[n] = str_from(text[n]);
-        n++;
+        if (e == JSON_ARRAY_END) break;
+        if (n_texts == COUNTOF(texts) || n_numbers == COUNTOF(numbers))
+            return err_fail(l->err, HEARTH_E_LIMIT, "'%s' is too long", key);
+        if (e != JSON_STRING && json_i64(l->json, &i)) {
+            numbers[n_numbers++] = (int32_t)i;
+            continue;
+        }
+        copy_text(text[n_texts], sizeof text[n_texts], json_text(l->json));
+        texts[n_texts] = str_from(text[n_texts]);
+        n_texts++;
     }
+    if (n_texts) return gguf_write_str_array(l->gguf, key, texts, n_texts, l->err);
+    return gguf_write_array(l->gguf, key, GGUF_I32, numbers, n_numbers, l->err);
 }
 
 static hearth_status read_kv(loader *l)
@@ -147,7 +156,7 @@ static hearth_status read_kv(loader *l)
         int64_t i;
         double f;
         if (e == JSON_ARRAY_BEGIN) {
-            HEARTH_TRY(read_texts(l, full));
+            HEARTH_TRY(read_list(l, full));
         } else if (e == JSON_TRUE || e == JSON_FALSE) {
             HEARTH_TRY(gguf_write_bool(l->gguf, full, e == JSON_TRUE, l->err));
         } else if (e == JSON_STRING) {
@@ -168,8 +177,8 @@ static hearth_status read_kv(loader *l)
 static hearth_status read_tensor(loader *l)
 {
     json_event e;
-    tensor_rule t = {.dim = {1, 1, 1}};
-    int64_t shape[3];
+    tensor_rule t = {.dim = {1, 1, 1, 1}};
+    int64_t shape[4];
     for (;;) {
         HEARTH_TRY(next(l, &e));
         if (e == JSON_OBJECT_END) break;
@@ -187,7 +196,7 @@ static hearth_status read_tensor(loader *l)
         while (!strcmp(key, "shape")) {
             HEARTH_TRY(next(l, &e));
             if (e == JSON_ARRAY_END) break;
-            if (t.n_dims < 3) json_i64(l->json, &shape[t.n_dims++]);
+            if (t.n_dims < 4) json_i64(l->json, &shape[t.n_dims++]);
         }
     }
     for (int i = 0; i < t.n_dims; i++) t.dim[i] = shape[t.n_dims - 1 - i];
@@ -201,7 +210,7 @@ static hearth_status write_tensors(loader *l)
     HEARTH_TRY(gguf_write_header(l->gguf, l->err));
     for (int i = 0; i < l->n_tensors; i++) {
         const tensor_rule *t = &l->tensors[i];
-        int64_t n = t->dim[0] * t->dim[1] * t->dim[2];
+        int64_t n = t->dim[0] * t->dim[1] * t->dim[2] * t->dim[3];
         size_t bytes = 0;
         if (!dtype_bytes(t->type, n, &bytes)) return err_fail(l->err, HEARTH_E_ARG, "%s", t->name);
         uint8_t *data = mem_alloc(MEM_TEST, bytes);
