@@ -101,6 +101,25 @@ hearth_status engine_detokenize(engine *e, const int32_t *ids, size_t n, bool sp
     LOCKED(e, e->ops->detokenize(e, ids, n, special, out, err));
 }
 
+hearth_status engine_chat(engine *e, const engine_chat_options *o, engine_chat_result *out,
+                          hearth_err *err)
+{
+    const str parts[] = {o->messages, o->tools, o->variables, o->template_text};
+    size_t room = LIMIT_PROMPT_BYTES;
+    *out = (engine_chat_result){.note = ""};
+    if (o->messages.n == 0) return err_fail(err, HEARTH_E_ARG, "a chat without messages");
+    for (size_t i = 0; i < COUNTOF(parts); i++) {
+        if (parts[i].n > room)
+            return err_fail(err, HEARTH_E_LIMIT, "a chat of more than %u bytes",
+                            LIMIT_PROMPT_BYTES);
+        room -= parts[i].n;
+    }
+    if (o->n_held > LIMIT_CONTEXT)
+        return err_fail(err, HEARTH_E_LIMIT, "%zu held tokens, at most %d", o->n_held,
+                        LIMIT_CONTEXT);
+    LOCKED(e, e->ops->chat(e, o, out, err));
+}
+
 hearth_status engine_session_open(engine *e, engine_session *out, hearth_err *err)
 {
     LOCKED(e, e->ops->session_open(e, out, err));

@@ -14,6 +14,8 @@
 #define HEARTH_ENGINE_ENGINE_H
 
 #include "llm/generate.h"
+#include "reply/reply.h"
+#include "tmpl/tmpl.h"
 
 typedef struct engine engine;
 typedef enum engine_place { ENGINE_LOCAL, ENGINE_CHILD } engine_place;
@@ -61,6 +63,31 @@ hearth_status engine_plan(engine *e, const llm_ctx_options *o, llm_plan *out, he
 hearth_status engine_tokenize(engine *e, str text, tok_options o, tok_ids *out, hearth_err *err);
 hearth_status engine_detokenize(engine *e, const int32_t *ids, size_t n, bool special, buf *out,
                                 hearth_err *err);
+
+// From a conversation to the tokens of a prompt, by the chat template.
+typedef enum engine_think { ENGINE_THINK_DEFAULT, ENGINE_THINK_ON, ENGINE_THINK_OFF } engine_think;
+typedef struct engine_chat_options {
+    str messages;       // JSON array as for OpenAI's API or Hugging Face's templates
+    str tools;          // JSON array; empty: none
+    str variables;      // JSON object of further variables for the template; empty: none
+    str template_text;  // instead of the model's; empty: the model's
+    str template_name;  // of the model's several; empty: "tool_use", if there are tools and it has
+                        // one, else the unnamed one
+    tmpl_time now;      // for templates that say the date
+    engine_think think; // reasoning before the answer, as far as the template offers it
+    bool no_generation_prompt;
+    const int32_t *held; // tokens of the conversation so far, from the last call and the reply:
+    size_t n_held;       // kept as they are if the text begins with theirs, so that a session's
+                         // cache serves the next turn
+} engine_chat_options;
+typedef struct engine_chat_result {
+    tok_ids ids;
+    reply_style style;  // how the model's answer is to be read
+    char note[160];     // one line that a person should see, mostly empty
+} engine_chat_result;
+// Users' bytes never become control tokens. *out need not be initialised; the caller releases ids.
+hearth_status engine_chat(engine *e, const engine_chat_options *o, engine_chat_result *out,
+                          hearth_err *err);
 
 typedef uint32_t engine_session; // > 0
 hearth_status engine_session_open(engine *e, engine_session *out, hearth_err *err);

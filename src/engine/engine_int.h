@@ -14,6 +14,8 @@ typedef struct engine_ops {
     hearth_status (*tokenize)(engine *e, str text, tok_options o, tok_ids *out, hearth_err *err);
     hearth_status (*detokenize)(engine *e, const int32_t *ids, size_t n, bool special, buf *out,
                                 hearth_err *err);
+    hearth_status (*chat)(engine *e, const engine_chat_options *o, engine_chat_result *out,
+                          hearth_err *err);
     hearth_status (*session_open)(engine *e, engine_session *out, hearth_err *err);
     void (*session_close)(engine *e, engine_session s);
     hearth_status (*session_export)(engine *e, engine_session s, buf *out, hearth_err *err);

@@ -311,7 +311,8 @@ out:
 
 static const engine_ops local_ops = {
     .close = close_local, .describe = local_describe, .plan = plan_local,
-    .tokenize = tokenize_local, .detokenize = detokenize_local, .session_open = open_session,
+    .tokenize = tokenize_local, .detokenize = detokenize_local, .chat = local_chat,
+    .session_open = open_session,
     .session_close = close_session, .session_export = export_session,
     .session_import = import_session, .start = local_start, .next = local_next,
     .step = local_step, .cancel = local_cancel, .logits = logits_local,

@@ -49,6 +49,11 @@ hearth_status local_find_slot(engine_local *e, engine_session s, local_slot **ou
 llm_ctx_options local_ctx_options(const engine_local *e);
 void local_fill_info(engine_local *e, const char *name);
 hearth_status local_describe(engine *base, buf *json, hearth_err *err);
+// Conversations (local_chat.c).
+hearth_status local_chat(engine *base, const engine_chat_options *o, engine_chat_result *out,
+                         hearth_err *err);
+// A copy of messages with arguments as objects (chat_arguments.c). *changed: it is not the same.
+hearth_status chat_open_arguments(str messages, buf *out, bool *changed, hearth_err *err);
 // Generation (local_step.c).
 hearth_status local_start(engine *base, engine_session s, const int32_t *prompt, int64_t n,
                           const generate_options *o, hearth_err *err);

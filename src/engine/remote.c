@@ -242,6 +242,51 @@ static hearth_status detokenize_remote(engine *base, const int32_t *ids, size_t 
     return status;
 }
 
+// Held ids and the texts in one piece.
+static hearth_status join_chat(const engine_chat_options *o, buf *out, hearth_err *err)
+{
+    size_t n_held = o->n_held * sizeof *o->held;
+    const str parts[] = {o->messages, o->tools, o->variables, o->template_text};
+    hearth_status status = buf_reserve(out, n_held);
+    if (status == HEARTH_OK) {
+        wire_ids_out(o->held, o->n_held, (uint8_t *)out->p);
+        out->n = n_held;
+    }
+    for (size_t i = 0; i < COUNTOF(parts) && status == HEARTH_OK; i++)
+        status = buf_append_str(out, parts[i]);
+    return status == HEARTH_OK ? HEARTH_OK : err_fail(err, status, "chat: out of memory");
+}
+
+static hearth_status chat_remote(engine *base, const engine_chat_options *o,
+                                 engine_chat_result *out, hearth_err *err)
+{
+    engine_remote *e = as_remote(base);
+    engine_chat_options sent = *o;
+    engine_chat_result result = {.note = ""};
+    buf bulk, bytes;
+    HEARTH_TRY(check_alive(e, err));
+    buf_init(&bulk, MEM_WIRE, LIMIT_WIRE_BULK);
+    buf_init(&bytes, MEM_WIRE, LIMIT_WIRE_BULK);
+    hearth_status status = join_chat(o, &bulk, err);
+    if (status == HEARTH_OK) {
+        wire_begin(&e->out);
+        wire_io w = wire_writer(&e->out);
+        wire_chat(&w, &sent);
+        outgoing m = {.type = WIRE_CHAT, .bulk = bulk.p, .n_bulk = bulk.n};
+        status = call(e, &m, WIRE_CHATTED, &bytes, err);
+    }
+    if (status == HEARTH_OK) {
+        wire_io in = wire_reader(e->in.p, e->in.n);
+        wire_chat_result(&in, &result);
+        status = check_reply(e, &in, err);
+    }
+    if (status == HEARTH_OK) status = append_ids(e, &bytes, &result.ids, err);
+    if (status == HEARTH_OK) *out = result;
+    buf_release(&bulk);
+    buf_release(&bytes);
+    return status;
+}
+
 // --- sessions -----------------------------------------------------------------------------------
 
 static remote_slot *find_slot(engine_remote *e, engine_session s)
@@ -476,7 +521,8 @@ static void close_remote(engine *base)
 
 static const engine_ops remote_ops = {
     .close = close_remote, .describe = describe_remote, .plan = plan_remote,
-    .tokenize = tokenize_remote, .detokenize = detokenize_remote, .session_open = open_session,
+    .tokenize = tokenize_remote, .detokenize = detokenize_remote, .chat = chat_remote,
+    .session_open = open_session,
     .session_close = close_session, .session_export = export_session,
     .session_import = import_session, .start = start_remote, .next = next_remote,
     .step = step_remote,

@@ -226,6 +226,45 @@ static hearth_status do_detokenize(role *r, wire_io *in, hearth_err *err)
     return status;
 }
 
+static bool take_text(str *rest, str *text)
+{
+    if (text->n > rest->n) return false;
+    text->p = rest->p;
+    *rest = (str){rest->p + text->n, rest->n - text->n};
+    return true;
+}
+
+// Held ids come first, where they are aligned.
+static hearth_status read_chat(role *r, wire_io *in, engine_chat_options *o, hearth_err *err)
+{
+    str rest = buf_str(&r->current.bulk), held = {0};
+    wire_chat(in, o);
+    held.n = o->n_held * sizeof *o->held;
+    if (!wire_read_all(in) || !take_text(&rest, &held) || !take_text(&rest, &o->messages) ||
+        !take_text(&rest, &o->tools) || !take_text(&rest, &o->variables) ||
+        !take_text(&rest, &o->template_text) || rest.n > 0)
+        return bad_request(r, err);
+    int32_t *ids = (int32_t *)(void *)r->current.bulk.p;
+    for (size_t i = 0; i < o->n_held; i++) wire_ids_in((uint8_t *)&ids[i], 1, &ids[i]);
+    o->held = ids;
+    return HEARTH_OK;
+}
+
+static hearth_status do_chat(role *r, wire_io *in, wire_io *out, hearth_err *err)
+{
+    engine_chat_options o = {0};
+    engine_chat_result result;
+    HEARTH_TRY(read_chat(r, in, &o, err));
+    HEARTH_TRY(engine_chat(r->e, &o, &result, err));
+    int32_t *ids = result.ids.id;
+    for (size_t i = 0; i < result.ids.n; i++) wire_ids_out(&ids[i], 1, (uint8_t *)&ids[i]);
+    hearth_status status =
+        wire_send_bulk(r->c, &r->reply, ids, result.ids.n * sizeof *ids, err);
+    wire_chat_result(out, &result);
+    tok_ids_release(&result.ids);
+    return status;
+}
+
 static hearth_status do_start(role *r, wire_io *in, hearth_err *err)
 {
     generate_options o;
@@ -305,6 +344,7 @@ static hearth_status run_request(role *r, wire_io *in, wire_io *out, uint32_t *s
     case WIRE_PLAN: return do_plan(r, in, out, err);
     case WIRE_TOKENIZE: return do_tokenize(r, in, err);
     case WIRE_DETOKENIZE: return do_detokenize(r, in, err);
+    case WIRE_CHAT: return do_chat(r, in, out, err);
     case WIRE_SESSION_OPEN: return engine_session_open(r->e, session, err);
     case WIRE_SESSION_CLOSE: engine_session_close(r->e, q->head.session); return HEARTH_OK;
     case WIRE_EXPORT_SIZE: return do_export_size(r, out, err);
@@ -325,6 +365,7 @@ static wire_type reply_type(wire_type t)
     switch (t) {
     case WIRE_OPEN: return WIRE_INFO;
     case WIRE_PLAN: return WIRE_PLANNED;
+    case WIRE_CHAT: return WIRE_CHATTED;
     case WIRE_EXPORT_SIZE: return WIRE_SIZE;
     case WIRE_NEXT: return WIRE_EVENT;
     default: return WIRE_OK;

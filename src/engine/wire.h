@@ -12,6 +12,8 @@
 //   PLAN              context options                                  PLANNED
 //   TOKENIZE          u8 special, u8 parse; DATA before: text          DATA.. OK     ids
 //   DETOKENIZE        u8 special; DATA before: ids                     DATA.. OK     text
+//   CHAT              lengths, options; DATA before: held ids,         DATA.. CHATTED
+//                     messages, tools, variables, template             ids; style, note
 //   SESSION_OPEN      -                                                OK   session in header
 //   SESSION_CLOSE     -                                                OK
 //   EXPORT_SIZE       -                                                SIZE
@@ -42,11 +44,11 @@
 enum { WIRE_PROTOCOL = 1, WIRE_HEADER = 12, WIRE_DATA_BYTES = 1 << 20 };
 
 typedef enum wire_type {
-    WIRE_OPEN = 1, WIRE_DESCRIBE, WIRE_PLAN, WIRE_TOKENIZE, WIRE_DETOKENIZE, WIRE_SESSION_OPEN,
-    WIRE_SESSION_CLOSE, WIRE_EXPORT_SIZE, WIRE_EXPORT, WIRE_IMPORT, WIRE_START, WIRE_NEXT,
-    WIRE_STEP, WIRE_LOGITS, WIRE_CANCEL, // requests end here
+    WIRE_OPEN = 1, WIRE_DESCRIBE, WIRE_PLAN, WIRE_TOKENIZE, WIRE_DETOKENIZE, WIRE_CHAT,
+    WIRE_SESSION_OPEN, WIRE_SESSION_CLOSE, WIRE_EXPORT_SIZE, WIRE_EXPORT, WIRE_IMPORT, WIRE_START,
+    WIRE_NEXT, WIRE_STEP, WIRE_LOGITS, WIRE_CANCEL, // requests end here
     WIRE_DATA, WIRE_OK, WIRE_FAIL, WIRE_INFO, WIRE_PLANNED, WIRE_SIZE, WIRE_EVENT, WIRE_NEWS,
-    WIRE_TYPE_END
+    WIRE_CHATTED, WIRE_TYPE_END
 } wire_type;
 // Does shared memory follow the message?
 bool wire_has_shared(wire_type t);
@@ -83,6 +85,10 @@ void wire_info(wire_io *w, engine_info *info);
 void wire_event(wire_io *w, engine_event *e);
 // All but the session, which is in the header.
 void wire_news(wire_io *w, engine_news *news);
+// Lengths instead of the texts and ids: those are in DATA.
+void wire_chat(wire_io *w, engine_chat_options *o);
+// All but the ids, which are in DATA.
+void wire_chat_result(wire_io *w, engine_chat_result *r);
 // Reading allocates the arrays from `a`; NULL when writing.
 void wire_generate(wire_io *w, generate_options *o, arena *a);
 void wire_fail(wire_io *w, int *status, str *message);

@@ -231,6 +231,7 @@ void wire_generate(wire_io *w, generate_options *o, arena *a)
     wire_i64(w, &o->n_predict, -1, INT64_MAX);
     wire_bool(w, &o->ignore_end);
     wire_bool(w, &o->special);
+    wire_bool(w, &o->hide_end);
     wire_int(w, &o->n_logprobs, 0, GENERATE_TOP_MAX);
     pass_bias(w, &o->sampling, a);
     pass_strs(w, &o->stop, &o->n_stop, LIMIT_STOP_STRINGS, a);
@@ -241,4 +242,39 @@ void wire_fail(wire_io *w, int *status, str *message)
 {
     wire_int(w, status, HEARTH_E_CRASHED, HEARTH_E_NOMEM);
     wire_str(w, message, ERR_MSG_CAP - 1);
+}
+
+static void pass_text_size(wire_io *w, size_t *n, uint64_t most)
+{
+    uint64_t x = *n;
+    wire_u64(w, &x);
+    if (!w->out && x > most) {
+        w->bad = true;
+        x = 0;
+    }
+    *n = (size_t)x;
+}
+
+void wire_chat(wire_io *w, engine_chat_options *o)
+{
+    int think = o->think;
+    pass_text_size(w, &o->n_held, LIMIT_CONTEXT);
+    pass_text_size(w, &o->messages.n, LIMIT_PROMPT_BYTES);
+    pass_text_size(w, &o->tools.n, LIMIT_PROMPT_BYTES);
+    pass_text_size(w, &o->variables.n, LIMIT_PROMPT_BYTES);
+    pass_text_size(w, &o->template_text.n, LIMIT_PROMPT_BYTES);
+    wire_str(w, &o->template_name, LIMIT_PATH);
+    int *const now[] = {&o->now.year, &o->now.month, &o->now.day, &o->now.hour, &o->now.minute,
+                        &o->now.second};
+    for (size_t i = 0; i < COUNTOF(now); i++) wire_int(w, now[i], 0, 9999);
+    wire_int(w, &think, ENGINE_THINK_DEFAULT, ENGINE_THINK_OFF);
+    wire_bool(w, &o->no_generation_prompt);
+    o->think = (engine_think)think;
+}
+
+void wire_chat_result(wire_io *w, engine_chat_result *r)
+{
+    wire_u64(w, &r->style.tags);
+    wire_bool(w, &r->style.starts_thinking);
+    pass_text(w, r->note, sizeof r->note);
 }

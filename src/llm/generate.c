@@ -38,7 +38,7 @@ struct generation {
     bool is_full;              // the context has no room for the last token
     int64_t n_predict;
     int n_logprobs;
-    bool ignore_end, special, cancel, ended;
+    bool ignore_end, special, hide_end, cancel, ended;
     generate_stats stats;
 };
 
@@ -202,6 +202,7 @@ hearth_status generate_start(llm_session *s, const tok *t, const int32_t *prompt
     g->n_logprobs = o->n_logprobs;
     g->ignore_end = o->ignore_end;
     g->special = o->special;
+    g->hide_end = o->hide_end;
     buf_init(&g->text, MEM_MISC, TEXT_MAX);
     buf_init(&g->decoded, MEM_MISC, TEXT_MAX);
     hearth_status status = fill_generation(g, prompt, n, o, err);
@@ -350,7 +351,7 @@ static hearth_status draw_token(generation *g, generate_event *out, hearth_err *
 static hearth_status show_token(generation *g, generate_event *out)
 {
     bool is_end = !g->ignore_end && tok_is_end(g->t, out->token), hit = false;
-    if (!is_end || g->special)
+    if (!is_end || (g->special && !g->hide_end))
         HEARTH_TRY(tok_stream_put(g->t, &g->stream, out->token, g->special, &g->decoded));
     HEARTH_TRY(hold_text(g));
     HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));

@@ -21,6 +21,7 @@ typedef struct generate_options {
                             // token that holds one of them; default: line feed, ':', '"', '*'
     bool ignore_end;        // end tokens do not stop and cannot be drawn
     bool special;           // show control tokens in the text
+    bool hide_end;          // with special: but not the one that ends it
     int n_logprobs;         // 0: none; else the chosen token's and the n best ones' per token
 } generate_options;
 void generate_options_default(generate_options *o);

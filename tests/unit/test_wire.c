@@ -20,12 +20,14 @@ typedef struct everything {
     engine_info info;
     engine_event event;
     engine_news news;
+    engine_chat_options chat;
+    engine_chat_result chatted;
     generate_options generate;
     int status;
     str message;
 } everything;
 
-enum { N_KIND = 8 };
+enum { N_KIND = 10 };
 
 static void pass(int kind, wire_io *w, everything *e, arena *a)
 {
@@ -37,6 +39,8 @@ static void pass(int kind, wire_io *w, everything *e, arena *a)
     case 4: wire_event(w, &e->event); break;
     case 5: wire_generate(w, &e->generate, a); break;
     case 6: wire_news(w, &e->news); break;
+    case 7: wire_chat(w, &e->chat); break;
+    case 8: wire_chat_result(w, &e->chatted); break;
     default: wire_fail(w, &e->status, &e->message); break;
     }
 }
@@ -75,6 +79,10 @@ static everything make_all(void)
     e.generate.sampling.n_bias = COUNTOF(biases);
     e.generate.sampling.mirostat_eta = 0.7f;
     e.generate.n_logprobs = 3;
+    e.chat = (engine_chat_options){.messages = {NULL, 7}, .tools = {NULL, 5}, .n_held = 3,
+                                   .template_name = STR("rag"), .now = {2026, 7, 26, 9, 5, 3},
+                                   .think = ENGINE_THINK_OFF, .no_generation_prompt = true};
+    e.chatted = (engine_chat_result){.style = {.tags = 5, .starts_thinking = true}, .note = "so"};
     e.status = HEARTH_E_FORMAT;
     e.message = STR("model.gguf: bad");
     return e;
@@ -108,6 +116,15 @@ static void check_same(const everything *a, const everything *b)
     assert_int_equal(b->news.failed.status, HEARTH_E_LIMIT);
     assert_string_equal(b->news.failed.msg, "no room");
     assert_int_equal(b->news.event.gen.token, a->event.gen.token);
+    assert_int_equal(b->chat.messages.n, 7);
+    assert_int_equal(b->chat.tools.n, 5);
+    assert_int_equal(b->chat.template_text.n, 0);
+    assert_int_equal(b->chat.n_held, 3);
+    assert_true(str_eq_z(b->chat.template_name, "rag") && b->chat.no_generation_prompt);
+    assert_memory_equal(&a->chat.now, &b->chat.now, sizeof a->chat.now);
+    assert_int_equal(b->chat.think, ENGINE_THINK_OFF);
+    assert_true(b->chatted.style.tags == 5 && b->chatted.style.starts_thinking);
+    assert_string_equal(b->chatted.note, "so");
     assert_int_equal(a->status, b->status);
     assert_int_equal(str_cmp(a->message, b->message), 0);
 }
