@@ -14,22 +14,30 @@
 #include "llm/synth_int.h"
 
 static const synth_shape shapes[] = {
-    // name            arch    layers embd   ff   heads kv head   vocab    ctx  base  tied window
-    {"tiny",         "llama", 4,  256,  704,  8,  4, 32,   512,   2048, 1e4f, false, 0},
-    {"tiny-tied",    "llama", 3,  320,  896,  5,  1, 64,   512,   2048, 1e4f, true, 0},
-    {"tiny-qwen2",   "qwen2", 3,  256,  768,  8,  2, 32,   512,   2048, 1e6f, true, 0},
-    {"tiny-qwen3",   "qwen3", 3,  256,  768,  4,  2, 128,  512,   2048, 1e6f, true, 0},
-    {"tiny-gemma3",  "gemma3", 7, 256,  768,  4,  1, 64,   512,   8192, 1e6f, true, 128},
-    {"qwen2.5-0.5b", "qwen2", 24, 896,  4864, 14, 2, 64,   151936, 32768, 1e6f, true, 0},
-    {"qwen2.5-1.5b", "qwen2", 28, 1536, 8960, 12, 2, 128,  151936, 32768, 1e6f, true, 0},
-    {"llama-3.2-1b", "llama", 16, 2048, 8192, 32, 8, 64,   128256, 131072, 5e5f, true, 0},
-    {"llama-3.2-3b", "llama", 28, 3072, 8192, 24, 8, 128,  128256, 131072, 5e5f, true, 0},
-    {"qwen3-0.6b",   "qwen3", 28, 1024, 3072, 16, 8, 128,  151936, 40960, 1e6f, true, 0},
-    {"gemma-3-1b",   "gemma3", 26, 1152, 6912, 4, 1, 256,  262144, 32768, 1e6f, true, 512},
-    {"gemma-3-4b",   "gemma3", 34, 2560, 10240, 8, 4, 256, 262208, 131072, 1e6f, true, 1024},
+    // name            arch    layers embd   ff   heads kv head   vocab    ctx  base  tied
+    //     window of local layers, experts, experts used, width of an expert
+    {"tiny",         "llama", 4,  256,  704,  8,  4, 32,   512,   2048, 1e4f, false, 0, 0, 0, 0},
+    {"tiny-tied",    "llama", 3,  320,  896,  5,  1, 64,   512,   2048, 1e4f, true, 0, 0, 0, 0},
+    {"tiny-qwen2",   "qwen2", 3,  256,  768,  8,  2, 32,   512,   2048, 1e6f, true, 0, 0, 0, 0},
+    {"tiny-qwen3",   "qwen3", 3,  256,  768,  4,  2, 128,  512,   2048, 1e6f, true, 0, 0, 0, 0},
+    {"tiny-gemma3",  "gemma3", 7, 256,  768,  4,  1, 64,   512,   8192, 1e6f, true, 128, 0, 0, 0},
+    {"tiny-moe",     "qwen3moe", 3, 256, 768, 4,  2, 128,  512,   2048, 1e6f, true, 0, 8, 2, 256},
+    {"tiny-gpt-oss", "gpt-oss", 4, 256,  512, 8,  2, 64,   512,   2048, 15e4f, false, 64,
+     8, 2, 512},
+    {"qwen2.5-0.5b", "qwen2", 24, 896,  4864, 14, 2, 64,   151936, 32768, 1e6f, true, 0, 0, 0, 0},
+    {"qwen2.5-1.5b", "qwen2", 28, 1536, 8960, 12, 2, 128,  151936, 32768, 1e6f, true, 0, 0, 0, 0},
+    {"llama-3.2-1b", "llama", 16, 2048, 8192, 32, 8, 64,   128256, 131072, 5e5f, true, 0, 0, 0, 0},
+    {"llama-3.2-3b", "llama", 28, 3072, 8192, 24, 8, 128,  128256, 131072, 5e5f, true, 0, 0, 0, 0},
+    {"qwen3-0.6b",   "qwen3", 28, 1024, 3072, 16, 8, 128,  151936, 40960, 1e6f, true, 0, 0, 0, 0},
+    {"qwen3-30b-a3b", "qwen3moe", 48, 2048, 6144, 32, 4, 128, 151936, 40960, 1e6f, false, 0, 128,
+     8, 768},
+    {"gpt-oss-20b",  "gpt-oss", 24, 2880, 2880, 64, 8, 64, 201088, 131072, 15e4f, false, 128, 32,
+     4, 2880},
+    {"gemma-3-1b",   "gemma3", 26, 1152, 6912, 4, 1, 256,  262144, 32768, 1e6f, true, 512, 0, 0, 0},
+    {"gemma-3-4b",   "gemma3", 34, 2560, 10240, 8, 4, 256, 262208, 131072, 1e6f, true, 1024,
+     0, 0, 0},
 };
 
-enum { N_CONTROL = 3, N_BYTES = 256, N_NAMED = N_CONTROL + N_BYTES + 1, TOKEN_BYTES = 16 };
 enum { CHUNK_BYTES = 1 << 16, ALIGNMENT = 32 };
 
 const synth_shape *synth_shape_at(size_t i) { return i < COUNTOF(shapes) ? &shapes[i] : NULL; }
@@ -98,88 +106,15 @@ static void add_shape(maker *m)
     add_real(m, "rope.freq_base", s->rope_base);
     add_real(m, "attention.layer_norm_rms_epsilon", 1e-6f);
     if (s->window) add_size(m, "attention.sliding_window", s->window);
-}
-
-static void spell_token(int64_t i, char out[TOKEN_BYTES])
-{
-    static const char *const control[N_CONTROL] = {"<unk>", "<s>", "</s>"};
-    if (i < N_CONTROL)
-        snprintf(out, TOKEN_BYTES, "%s", control[i]);
-    else if (i < N_CONTROL + N_BYTES)
-        snprintf(out, TOKEN_BYTES, "<0x%02X>", (unsigned)(i - N_CONTROL));
-    else if (i < N_NAMED)
-        snprintf(out, TOKEN_BYTES, "\xE2\x96\x81"); // U+2581, SentencePiece's space
-    else
-        snprintf(out, TOKEN_BYTES, "[PAD%07lld]", (long long)(i - N_NAMED) % 10000000);
-}
-
-// tokenizer.ggml.token_type: 2 unknown, 3 control, 6 byte, 1 normal, 5 unused.
-static int32_t type_of_token(int64_t i)
-{
-    if (i < N_CONTROL) return i == 0 ? 2 : 3;
-    if (i < N_CONTROL + N_BYTES) return 6;
-    return i < N_NAMED ? 1 : 5;
-}
-
-typedef struct vocabulary {
-    str *token;       // [n]
-    int32_t *type;    // [n]
-    float *score;     // [n]
-    char (*text)[TOKEN_BYTES]; // [n]
-} vocabulary;
-
-static void free_vocabulary(vocabulary *v)
-{
-    mem_free(v->token);
-    mem_free(v->type);
-    mem_free(v->score);
-    mem_free(v->text);
-}
-
-static hearth_status make_vocabulary(int64_t n, vocabulary *v, hearth_err *err)
-{
-    size_t count = (size_t)n;
-    *v = (vocabulary){
-        .token = mem_alloc_zero(MEM_MISC, count, sizeof *v->token),
-        .type = mem_alloc_zero(MEM_MISC, count, sizeof *v->type),
-        .score = mem_alloc_zero(MEM_MISC, count, sizeof *v->score),
-        .text = mem_alloc_zero(MEM_MISC, count, sizeof *v->text),
-    };
-    if (!v->token || !v->type || !v->score || !v->text) {
-        free_vocabulary(v);
-        return err_fail(err, HEARTH_E_NOMEM, "no memory for a vocabulary of %zu tokens", count);
-    }
-    for (int64_t i = 0; i < n; i++) {
-        spell_token(i, v->text[i]);
-        v->token[i] = str_from(v->text[i]);
-        v->type[i] = type_of_token(i);
-        v->score[i] = i < N_CONTROL + N_BYTES ? 0.0f : -(float)i;
-    }
-    return HEARTH_OK;
-}
-
-static hearth_status write_vocabulary(gguf_writer *w, const vocabulary *v, uint64_t n,
-                                      hearth_err *err)
-{
-    HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.model", STR("llama"), err));
-    HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.tokens", v->token, n, err));
-    HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, v->type, n, err));
-    HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, v->score, n, err));
-    HEARTH_TRY(gguf_write_u32(w, "tokenizer.ggml.bos_token_id", 1, err));
-    HEARTH_TRY(gguf_write_u32(w, "tokenizer.ggml.eos_token_id", 2, err));
-    HEARTH_TRY(gguf_write_u32(w, "tokenizer.ggml.unknown_token_id", 0, err));
-    HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.add_bos_token", true, err));
-    return gguf_write_bool(w, "tokenizer.ggml.add_space_prefix", false, err);
+    if (!s->n_expert) return;
+    add_size(m, "expert_count", s->n_expert);
+    add_size(m, "expert_used_count", s->n_expert_used);
+    add_size(m, "expert_feed_forward_length", s->n_ff_expert);
 }
 
 static void add_vocabulary(maker *m)
 {
-    vocabulary v;
-    if (m->failed != HEARTH_OK) return;
-    keep(m, make_vocabulary(m->s->n_vocab, &v, m->err));
-    if (m->failed != HEARTH_OK) return;
-    keep(m, write_vocabulary(m->w, &v, (uint64_t)m->s->n_vocab, m->err));
-    free_vocabulary(&v);
+    if (m->failed == HEARTH_OK) keep(m, synth_write_vocabulary(m->w, m->s->n_vocab, m->err));
 }
 
 // --- tensors -------------------------------------------------------------------------------------
@@ -190,16 +125,21 @@ static dtype choose_type(const maker *m, const char *name, int64_t layer, int64_
     dtype t = m->type;
     if (m->is_q4_k_m) {
         bool is_end = strcmp(name, "token_embd.weight") == 0 || strcmp(name, "output.weight") == 0;
-        bool is_rich = strstr(name, "attn_v.") || strstr(name, "ffn_down.");
+        bool is_rich = strstr(name, "attn_v.") || strstr(name, "ffn_down");
         t = is_end || (is_rich && layer % 2 == 0) ? DTYPE_Q6_K : DTYPE_Q4_K;
     }
     return n_in % dtype_get(t)->block_len ? DTYPE_Q8_0 : t;
 }
 
-static void fill_tensor(maker *m, const char *name, dtype t, int64_t n_in, int64_t n_out)
+static bool is_vector(const char *name, int64_t n_out)
 {
-    bool is_vector = n_out == 1, is_norm = strstr(name, "norm.") != NULL;
-    double spread = is_vector ? 0.1 : 1 / sqrt((double)n_in);
+    return n_out == 1 || strstr(name, ".bias");
+}
+
+static void fill_tensor(maker *m, const char *name, dtype t, const int64_t dim[3])
+{
+    bool is_norm = strstr(name, "norm.") != NULL;
+    double spread = is_vector(name, dim[1]) ? 0.1 : 1 / sqrt((double)dim[0]);
     if (!m->s->is_tied && strcmp(name, "token_embd.weight") == 0) spread = 1;
     synth_source_set(&m->source, t, is_norm ? 1 : 0, spread);
 
@@ -207,7 +147,8 @@ static void fill_tensor(maker *m, const char *name, dtype t, int64_t n_in, int64
     uint64_t number = (uint64_t)m->n_tensors;
     rng_seed(&r, hash_bytes(&number, sizeof number, m->seed));
     const dtype_info *info = dtype_get(t);
-    int64_t most = CHUNK_BYTES / info->block_bytes * info->block_len, left = n_in * n_out;
+    int64_t most = CHUNK_BYTES / info->block_bytes * info->block_len;
+    int64_t left = dim[0] * dim[1] * dim[2];
     while (left > 0 && m->failed == HEARTH_OK) {
         int64_t n = i64_min(left, most);
         synth_source_fill(&m->source, &r, n, m->chunk);
@@ -217,27 +158,49 @@ static void fill_tensor(maker *m, const char *name, dtype t, int64_t n_in, int64
     }
 }
 
-// `layer` < 0: a tensor of the whole model.
-static void add_tensor(maker *m, int64_t layer, const char *name, int64_t n_in, int64_t n_out)
+// `layer` < 0: a tensor of the whole model; n_slices > 1: one of all experts.
+static void add_slices(maker *m, int64_t layer, const char *name, int64_t n_in, int64_t n_out,
+                       int64_t n_slices)
 {
     if (m->failed != HEARTH_OK) return;
     char full[64];
     snprintf(full, sizeof full, "blk.%lld.%s", (long long)layer, name);
     if (layer < 0) snprintf(full, sizeof full, "%s", name);
-    dtype t = n_out == 1 ? DTYPE_F32 : choose_type(m, name, layer, n_in);
+    bool is_plain = is_vector(name, n_out) || strstr(name, "ffn_gate_inp.");
+    dtype t = is_plain ? DTYPE_F32 : choose_type(m, name, layer, n_in);
+    const int64_t dim[3] = {n_in, n_out, n_slices};
     m->n_tensors++;
     if (m->is_filling) {
-        fill_tensor(m, name, t, n_in, n_out);
+        fill_tensor(m, name, t, dim);
         return;
     }
     size_t row = 0;
-    const int64_t dim[2] = {n_in, n_out};
     if (!dtype_bytes(t, n_in, &row))
         keep(m, err_fail(m->err, HEARTH_E_ARG, "shape '%s': rows of %lld cannot be %s", m->s->name,
                          (long long)n_in, dtype_get(t)->name));
     else
-        keep(m, gguf_write_tensor(m->w, full, t, n_out == 1 ? 1 : 2, dim, m->err));
-    m->data_bytes += align_up(row * (size_t)n_out, ALIGNMENT);
+        keep(m, gguf_write_tensor(m->w, full, t, n_slices > 1 ? 3 : n_out > 1 ? 2 : 1, dim,
+                                  m->err));
+    m->data_bytes += align_up(row * (size_t)(n_out * n_slices), ALIGNMENT);
+}
+
+static void add_tensor(maker *m, int64_t layer, const char *name, int64_t n_in, int64_t n_out)
+{
+    add_slices(m, layer, name, n_in, n_out, 1);
+}
+
+static void add_experts(maker *m, int64_t i)
+{
+    const synth_shape *s = m->s;
+    add_tensor(m, i, "ffn_gate_inp.weight", s->n_embd, s->n_expert);
+    add_slices(m, i, "ffn_gate_exps.weight", s->n_embd, s->n_ff_expert, s->n_expert);
+    add_slices(m, i, "ffn_up_exps.weight", s->n_embd, s->n_ff_expert, s->n_expert);
+    add_slices(m, i, "ffn_down_exps.weight", s->n_ff_expert, s->n_embd, s->n_expert);
+    if (strcmp(s->arch, "gpt-oss") != 0) return;
+    add_tensor(m, i, "ffn_gate_inp.bias", s->n_expert, 1);
+    add_tensor(m, i, "ffn_gate_exps.bias", s->n_ff_expert, s->n_expert);
+    add_tensor(m, i, "ffn_up_exps.bias", s->n_ff_expert, s->n_expert);
+    add_tensor(m, i, "ffn_down_exps.bias", s->n_embd, s->n_expert);
 }
 
 static void add_layer(maker *m, int64_t i)
@@ -249,7 +212,12 @@ static void add_layer(maker *m, int64_t i)
     add_tensor(m, i, "attn_k.weight", s->n_embd, n_kv);
     add_tensor(m, i, "attn_v.weight", s->n_embd, n_kv);
     add_tensor(m, i, "attn_output.weight", n_q, s->n_embd);
-    if (strcmp(s->arch, "qwen2") == 0) {
+    bool is_gpt_oss = strcmp(s->arch, "gpt-oss") == 0;
+    if (is_gpt_oss) {
+        add_tensor(m, i, "attn_output.bias", s->n_embd, 1);
+        add_tensor(m, i, "attn_sinks.weight", s->n_head, 1);
+    }
+    if (is_gpt_oss || strcmp(s->arch, "qwen2") == 0) {
         add_tensor(m, i, "attn_q.bias", n_q, 1);
         add_tensor(m, i, "attn_k.bias", n_kv, 1);
         add_tensor(m, i, "attn_v.bias", n_kv, 1);
@@ -259,11 +227,16 @@ static void add_layer(maker *m, int64_t i)
         add_tensor(m, i, "post_attention_norm.weight", s->n_embd, 1);
         add_tensor(m, i, "post_ffw_norm.weight", s->n_embd, 1);
     }
-    if (is_gemma3 || strcmp(s->arch, "qwen3") == 0) {
+    if (is_gemma3 || strncmp(s->arch, "qwen3", 5) == 0) {
         add_tensor(m, i, "attn_q_norm.weight", s->d_head, 1);
         add_tensor(m, i, "attn_k_norm.weight", s->d_head, 1);
     }
-    add_tensor(m, i, "ffn_norm.weight", s->n_embd, 1);
+    const char *norm = is_gpt_oss ? "post_attention_norm.weight" : "ffn_norm.weight";
+    add_tensor(m, i, norm, s->n_embd, 1);
+    if (s->n_expert) {
+        add_experts(m, i);
+        return;
+    }
     add_tensor(m, i, "ffn_gate.weight", s->n_embd, s->n_ff);
     add_tensor(m, i, "ffn_up.weight", s->n_embd, s->n_ff);
     add_tensor(m, i, "ffn_down.weight", s->n_ff, s->n_embd);

@@ -11,8 +11,9 @@ typedef struct synth_shape {
     float rope_base;
     bool is_tied;
     int64_t window; // of local layers, 0: the family has none
+    int64_t n_expert, n_expert_used, n_ff_expert; // 0: no mixture
 } synth_shape;
-// "qwen2.5-0.5b", "qwen2.5-1.5b", "llama-3.2-1b", "llama-3.2-3b", "qwen3-0.6b", "tiny", ...;
+// "qwen2.5-0.5b", "llama-3.2-1b", "llama-3.2-3b", "qwen3-0.6b", "gpt-oss-20b", "tiny", ...;
 // NULL when unknown. synth_shape_at() lists them, NULL at the end.
 const synth_shape *synth_find(const char *name);
 const synth_shape *synth_shape_at(size_t i);

@@ -3,6 +3,7 @@
 #define HEARTH_LLM_SYNTH_INT_H
 
 #include "base/rng.h"
+#include "fmt/gguf_write.h"
 #include "kern/dtype.h"
 
 enum { SYNTH_TABLE = 4096, SYNTH_JITTER = 16 };
@@ -24,5 +25,8 @@ bool synth_can_fill(dtype t);
 void synth_source_set(synth_source *s, dtype t, double mean, double spread);
 // n elements, a multiple of the block length, n * bits <= cap; out has room rounded up to 8 bytes.
 void synth_source_fill(const synth_source *s, rng *r, int64_t n, uint8_t *out);
+
+// The keys "tokenizer.ggml.*" of a vocabulary of n tokens.
+hearth_status synth_write_vocabulary(gguf_writer *w, int64_t n, hearth_err *err);
 
 #endif

@@ -31,7 +31,7 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("plain: layers without positions", FAMILY, "return period > 0 && (b->layer + 1) % period == 0;", "return period < 0;"),
     ("plain: which layers of smollm3 know no positions", LLAMA, "c->no_rope_period = 4;", "c->no_rope_period = 3;"),
     ("plain: no positions in granitemoe", "src/llm/arch_granite.c", "c->no_rope_period = is_turned ? 0 : 1;", ""),
-    ("plain: temperature of queries", ATTN, "if (a->heat > 0) heat_queries(r, a, mem->rows);", ""),
+    ("plain: temperature of queries", ATTN, "if (a->heat > 0) heat_queries", "if (a->heat > 1e9f) heat_queries"),
     ("plain: steps of the temperature", ATTN, "log(1 + (double)step)", "log(2)"),
     ("plain: multiplier of mistral3's yarn", CONFIG, "(all > 0 ? sharpen(factor, (double)all) : 1)", "(all > 0 ? 1 : 1)"),
     ("plain: bias of the output", "src/llm/step.c", "HEARTH_TRY(nn_add_bias_to(&c->run, m->output_bias, logits, n, err));", ""),

@@ -10,8 +10,10 @@
 #include "support/llm_fixture.h"
 
 static const synth_shape shapes[] = {
-    {"plain", "qwen2", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, false, 0},
-    {"window", "gemma3", 7, 64, 96, 4, 2, 16, 300, 128, 1e4f, true, 3},
+    {"plain", "qwen2", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, false, 0, 0, 0, 0},
+    {"window", "gemma3", 7, 64, 96, 4, 2, 16, 300, 128, 1e4f, true, 3, 0, 0, 0},
+    {"mixture", "qwen3moe", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, true, 0, 6, 2, 32},
+    {"gpt-oss", "gpt-oss", 2, 64, 96, 4, 2, 16, 300, 128, 1e4f, false, 24, 6, 2, 32},
 };
 
 // All of it, from seed to logits. Cleans up whatever the outcome.

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "llm/synth.h"
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
 
@@ -88,6 +89,26 @@ static void test_plan_is_peak(void **state)
         check_matrix(&f);
         fixture_close(&f);
         buf_release(&file);
+    }
+}
+
+static void test_plan_of_mixtures(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"tiny-moe", "tiny-gpt-oss"};
+    static const char *const types[] = {"F32", "Q4_K"};
+    for (size_t i = 0; i < COUNTOF(names) * COUNTOF(types); i++) {
+        uint8_t *p;
+        size_t n;
+        fixture f;
+        fixture_options o = fixture_default();
+        assert_int_equal(synth_make(synth_find(names[i % 2]), types[i / 2], 1, &p, &n, NULL),
+                         HEARTH_OK);
+        o.ctx.n_ctx = 0;
+        assert_int_equal(fixture_open(&f, p, n, &o, NULL), HEARTH_OK);
+        check_matrix(&f);
+        fixture_close(&f);
+        mem_free(p);
     }
 }
 
@@ -191,7 +212,8 @@ static void test_refused_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan_is_peak), cmocka_unit_test(test_plan_of_model),
+        cmocka_unit_test(test_plan_is_peak), cmocka_unit_test(test_plan_of_mixtures),
+        cmocka_unit_test(test_plan_of_model),
         cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_refused_options),
     };
     return cmocka_run_group_tests_name("llm plan", tests, NULL, NULL);
