@@ -23,6 +23,7 @@ typedef struct config_reader {
     const gguf *g;
     const char *arch;
     hearth_err *err;
+    const llm_family *family;
     char key[96]; // the last one
 } config_reader;
 
@@ -121,14 +122,38 @@ static hearth_status read_kv_heads(config_reader *r, llm_config *c)
     return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': all values are 0", r->key);
 }
 
+// The largest of a list with a number per layer, where the family knows such lists.
+static hearth_status read_sizes(config_reader *r, const char *name, int64_t n_layer, int64_t max,
+                                int64_t fallback, int64_t *out)
+{
+    const gguf_kv *kv = gguf_find(r->g, full_key(r, name));
+    bool is_list = kv && kv->type == GGUF_ARRAY && r->family->has_layer_lists;
+    if (!is_list) return read_size(r, name, max, fallback, out);
+    int64_t most = 0, item = 0;
+    bool ok = kv->n == (uint64_t)n_layer;
+    for (uint64_t i = 0; ok && i < kv->n; i++) {
+        ok = gguf_item_i64(kv, i, &item) && item >= 1 && item <= max;
+        most = i64_max(most, item);
+    }
+    if (!ok)
+        return err_fail(r->err, HEARTH_E_FORMAT, "key '%s': not %lld numbers in 1..%lld", r->key,
+                        (long long)n_layer, (long long)max);
+    *out = most;
+    return HEARTH_OK;
+}
+
 static hearth_status read_shape(config_reader *r, llm_config *c)
 {
     HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
     HEARTH_TRY(read_size(r, "embedding_length", LIMIT_EMBD, 0, &c->n_embd));
-    HEARTH_TRY(read_size(r, "feed_forward_length", LIMIT_FF, 0, &c->n_ff));
+    HEARTH_TRY(read_sizes(r, "feed_forward_length", c->n_layer, LIMIT_FF, 0, &c->n_ff));
     HEARTH_TRY(read_size(r, "context_length", LIMIT_CONTEXT, 0, &c->n_ctx_train));
     HEARTH_TRY(read_size(r, "attention.head_count", LIMIT_HEADS, 0, &c->n_head));
-    HEARTH_TRY(read_kv_heads(r, c));
+    if (r->family->has_layer_lists)
+        HEARTH_TRY(read_sizes(r, "attention.head_count_kv", c->n_layer, LIMIT_HEADS, c->n_head,
+                              &c->n_head_kv));
+    else
+        HEARTH_TRY(read_kv_heads(r, c));
     int64_t d_head = i64_max(c->n_embd / c->n_head, 1);
     HEARTH_TRY(read_size(r, "attention.key_length", LIMIT_HEAD_SIZE, d_head, &c->d_k));
     return read_size(r, "attention.value_length", LIMIT_HEAD_SIZE, d_head, &c->d_v);
@@ -282,7 +307,7 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     HEARTH_TRY(gguf_get_str(g, "general.architecture", &arch, NULL, err));
     HEARTH_TRY(llm_family_find(arch, &family, err));
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);
-    config_reader r = {.g = g, .arch = c.arch, .err = err};
+    config_reader r = {.g = g, .arch = c.arch, .family = family, .err = err};
     HEARTH_TRY(read_shape(&r, &c));
     HEARTH_TRY(check_shape(&c, err));
     HEARTH_TRY(read_experts(&r, family, &c));

@@ -152,7 +152,8 @@ static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
     }
     end = end > ffn_end ? end : ffn_end;
     l->angles = place_floats(&end, rows, c->n_rot);
-    l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0, c->n_rot);
+    l->local_angles = place_floats(&end, c->rope_base_local > 0 ? rows : 0,
+                                   i64_max(c->n_rot, c->n_rot_local));
     l->beside = place_floats(&end, c->is_parallel ? rows : 0, c->n_embd);
     l->own = place_floats(&end, f->own_floats ? rows : 0, f->own_floats ? f->own_floats(c) : 0);
     bool pools = l->o.pooling != LLM_POOL_NONE;
@@ -187,8 +188,9 @@ static void plan_host(const llm_model *m, ctx_layout *l)
         l->host_choice[5] = place(&end, (uint64_t)c->n_expert * sizeof(double));
         l->host_choice[6] = place(&end, (uint64_t)c->n_expert * sizeof(double));
         l->host_choice[7] = place_floats(&end, 1, c->n_expert);
-        l->host_choice[8] = place(&end, (uint64_t)c->n_expert);
+        l->host_choice[8] = place_floats(&end, 1, c->n_expert);
         l->host_choice[9] = place(&end, (uint64_t)c->n_expert);
+        l->host_choice[10] = place(&end, (uint64_t)c->n_expert);
     }
     l->host_bytes = end;
 }
@@ -268,8 +270,9 @@ static void set_run(llm_ctx *c)
         .score = (double *)(void *)(host + l->host_choice[5]),
         .group = (double *)(void *)(host + l->host_choice[6]),
         .bias = (float *)(void *)(host + l->host_choice[7]),
-        .is_taken = (bool *)(host + l->host_choice[8]),
-        .is_group_taken = (bool *)(host + l->host_choice[9]),
+        .each = (float *)(void *)(host + l->host_choice[8]),
+        .is_taken = (bool *)(host + l->host_choice[9]),
+        .is_group_taken = (bool *)(host + l->host_choice[10]),
     };
 }
 

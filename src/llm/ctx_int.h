@@ -18,7 +18,7 @@ typedef struct ctx_layout {
     // host
     size_t host_rows, host_state_rows, host_ids, host_slot, host_want, host_logits, host_hidden;
     size_t host_share, host_input; // of a context for vectors
-    size_t host_choice[10]; // of a mixture of experts, in the order of nn_choice
+    size_t host_choice[11]; // of a mixture of experts, in the order of nn_choice
     uint64_t host_bytes;
 } ctx_layout;
 

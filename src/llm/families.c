@@ -13,6 +13,7 @@ static const llm_family *const families[] = {
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
+    &llm_family_gemma4,
     &llm_family_gemma_embedding,
     &llm_family_gpt_oss,
     &llm_family_granite,
@@ -113,6 +114,54 @@ weight_id llm_bind_heads_turned(llm_binder *b, const char *name, int64_t n_in, i
     return id;
 }
 
+weight_id llm_bind_slice_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                              int64_t first, int64_t n_out, int64_t n_slices)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed != HEARTH_OK) return id;
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    b->failed = weights_bind_expert_rows(b->w, full, n_in, n_total, first, n_out, n_slices, &id,
+                                         b->err);
+    return id;
+}
+
+weight_id llm_bind_outside(llm_binder *b, const char *name, int64_t n_in, int64_t n_out)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed == HEARTH_OK)
+        b->failed = weights_bind(b->w, name, n_in, n_out, false, &id, b->err);
+    return id;
+}
+
+weight_id llm_bind_constant(llm_binder *b, int64_t n, float value)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed == HEARTH_OK) b->failed = weights_bind_constant(b->w, n, value, &id, b->err);
+    return id;
+}
+
+float llm_bind_number(llm_binder *b, const char *name, float fallback)
+{
+    const dev_weight *w;
+    float value = fallback;
+    weight_id id = llm_bind_optional(b, name, 1, 1);
+    if (id == WEIGHT_NONE) return value;
+    b->failed = weights_acquire(b->w, id, &w, b->err);
+    if (b->failed != HEARTH_OK) return value;
+    b->failed = b->d->ops->read(b->d, w->data, &value, sizeof value, b->err);
+    weights_release(b->w, id);
+    return value;
+}
+
+int64_t llm_tensor_rows(const llm_binder *b, const char *name, int64_t max)
+{
+    char full[64];
+    snprintf(full, sizeof full, "blk.%lld.%s", (long long)b->layer, name);
+    const gguf_tensor *t = gguf_find_tensor(weights_source(b->w), full);
+    return t && t->dim[1] <= max ? t->dim[1] : max;
+}
+
 bool llm_has(const llm_binder *b, const char *name)
 {
     char full[64];
@@ -153,6 +202,7 @@ bool llm_is_recurrent(const llm_config *c, int64_t layer)
 
 bool llm_is_local(const llm_config *c, int64_t layer)
 {
+    if (c->has_local_list) return c->local_list[layer / 64] >> (layer % 64) & 1;
     int64_t period = c->local_period, i = layer + (c->is_global_first ? 0 : 1);
     return c->window > 0 && (!period || i % period != 0);
 }
@@ -174,7 +224,7 @@ void llm_set_attention(const llm_binder *b, llm_layer *out)
         .q = WEIGHT_NONE, .k = WEIGHT_NONE, .v = WEIGHT_NONE, .o = WEIGHT_NONE,
         .q_bias = WEIGHT_NONE, .k_bias = WEIGHT_NONE, .v_bias = WEIGHT_NONE,
         .o_bias = WEIGHT_NONE,
-        .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE, .sinks = WEIGHT_NONE,
+        .q_norm = WEIGHT_NONE, .k_norm = WEIGHT_NONE, .v_norm = WEIGHT_NONE, .sinks = WEIGHT_NONE,
         .n_head = c->n_head, .n_head_kv = c->n_head_kv, .d_k = c->d_k, .d_v = c->d_v,
         .scale = c->attn_scale > 0 ? c->attn_scale : plain_scale,
         .cap = c->attn_cap,
@@ -226,23 +276,30 @@ void llm_bind_fused_qkv(llm_binder *b, bool has_bias, llm_layer *out)
     out->attn.v_bias = llm_bind_values(b, bias, n, n_q + n_k, n_v);
 }
 
-void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
+void llm_set_mixture(const llm_binder *b, bool normalize, llm_layer *out)
 {
     const llm_config *c = b->c;
-    int64_t n = c->n_expert;
     out->moe = (nn_moe){
-        .router = llm_bind(b, "ffn_gate_inp.weight", c->n_embd, c->n_expert),
-        .gate = llm_bind_slices(b, "ffn_gate_exps.weight", c->n_embd, c->n_ff_expert, n),
-        .up = llm_bind_slices(b, "ffn_up_exps.weight", c->n_embd, c->n_ff_expert, n),
-        .down = llm_bind_slices(b, "ffn_down_exps.weight", c->n_ff_expert, c->n_embd, n),
+        .router = WEIGHT_NONE, .gate = WEIGHT_NONE, .up = WEIGHT_NONE, .down = WEIGHT_NONE,
         .shared = {.gate = WEIGHT_NONE, .up = WEIGHT_NONE, .down = WEIGHT_NONE},
-        .shared_gate = WEIGHT_NONE,
+        .shared_gate = WEIGHT_NONE, .bias = WEIGHT_NONE, .expert_scales = WEIGHT_NONE,
+        .router_norm = {.weight = WEIGHT_NONE},
         .n_embd = c->n_embd, .n_expert = c->n_expert, .n_used = c->n_expert_used,
         .n_ff = c->n_ff_expert,
         .normalize = normalize,
-        .bias = WEIGHT_NONE,
         .scale = c->expert_scale,
     };
+}
+
+void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out)
+{
+    const llm_config *c = b->c;
+    int64_t n = c->n_expert, n_ff = c->n_ff_expert;
+    llm_set_mixture(b, normalize, out);
+    out->moe.router = llm_bind(b, "ffn_gate_inp.weight", c->n_embd, n);
+    out->moe.gate = llm_bind_slices(b, "ffn_gate_exps.weight", c->n_embd, n_ff, n);
+    out->moe.up = llm_bind_slices(b, "ffn_up_exps.weight", c->n_embd, n_ff, n);
+    out->moe.down = llm_bind_slices(b, "ffn_down_exps.weight", n_ff, c->n_embd, n);
 }
 
 void llm_bind_shared_expert(llm_binder *b, llm_layer *out)

@@ -22,12 +22,17 @@ typedef struct llm_layer {
     nn_norm ffn_post;  // of the feed-forward's output
     float residual_scale; // of both outputs
     nn_moe moe; // instead of ffn where n_expert > 0
+    // Of gemma4 alone.
+    nn_norm ffn_post_1, moe_pre, moe_post; // where ffn and moe run side by side
+    nn_input input;    // n 0: without
+    float out_scale;   // of the stream behind the layer
 } llm_layer;
 
 // Binds tensors "blk.<layer>.<name>"; keeps the first failure, so that a list of bindings is
 // checked once, at its end.
 typedef struct llm_binder {
     weights *w;
+    dev *d;
     const llm_config *c;
     const dev_rope *rope, *local_rope;
     int64_t layer; // of the whole model
@@ -51,9 +56,19 @@ weight_id llm_bind_heads_turned(llm_binder *b, const char *name, int64_t n_in, i
 // A tensor [n_in, n_out, n_slices].
 weight_id llm_bind_slices(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
                           int64_t n_slices);
+// The same of a tensor with n_total rows per slice, rows [first, first + n_out).
+weight_id llm_bind_slice_rows(llm_binder *b, const char *name, int64_t n_in, int64_t n_total,
+                              int64_t first, int64_t n_out, int64_t n_slices);
 bool llm_has(const llm_binder *b, const char *name);
 // The values of a tensor of any shape.
 weight_id llm_bind_flat(llm_binder *b, const char *name, int64_t n);
+// The number of rows that the file's tensor has, where that is at most `max`, else `max`.
+int64_t llm_tensor_rows(const llm_binder *b, const char *name, int64_t max);
+// Tensors outside the layers; and n equal values.
+weight_id llm_bind_outside(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
+weight_id llm_bind_constant(llm_binder *b, int64_t n, float value);
+// A tensor of one number, read now; `fallback` where the file has none.
+float llm_bind_number(llm_binder *b, const char *name, float fallback);
 
 // What a layer remembers of a sequence from one step to the next: keys and values per position, or
 // a state of fixed size, or both, or neither. Layers with equal windows share pages; those with a
@@ -71,9 +86,13 @@ typedef struct llm_family {
     const char *arch; // general.architecture
     bool has_experts; // may "expert_count" be above 0?
     bool has_layer_norm; // and with it another key for epsilon
+    bool has_layer_lists; // may feed_forward_length and head_count_kv be lists, one per layer?
     // Keys and tensors that this family alone has; the common ones are read already.
     hearth_status (*configure)(const gguf *g, llm_config *c, hearth_err *err);
     void (*bind_layer)(llm_binder *b, llm_layer *out);
+    // Inputs per layer: their tensors, outside the layers. NULL: the family has none. They are made
+    // before the first layer and stay at the begin of run.own. (n 0 in out: this model has none.)
+    void (*bind_inputs)(llm_binder *b, nn_inputs *out);
     // Changes what the layer (of the whole model) remembers; *m comes as attention with the
     // configuration's shape and window. NULL: that is right for all layers.
     void (*memory)(const llm_config *c, int64_t layer, llm_memory *m);
@@ -85,9 +104,9 @@ typedef struct llm_family {
 } llm_family;
 
 extern const llm_family llm_family_command_r, llm_family_deepseek2, llm_family_gemma,
-    llm_family_gemma2, llm_family_gemma3, llm_family_granite, llm_family_llama, llm_family_olmo2,
-    llm_family_phi3, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe,
-    llm_family_starcoder2;
+    llm_family_gemma2, llm_family_gemma3, llm_family_gemma4, llm_family_granite, llm_family_llama,
+    llm_family_olmo2, llm_family_phi3, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3,
+    llm_family_qwen3moe, llm_family_starcoder2;
 extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_granitemoe,
     llm_family_mistral3, llm_family_phi2, llm_family_qwen, llm_family_smollm3;
 // Encoders.
@@ -122,6 +141,7 @@ void llm_bind_feed_forward(llm_binder *b, llm_layer *out);
 void llm_bind_plain_feed_forward(llm_binder *b, llm_layer *out); // no gate, gelu, two biases
 // Shapes, scales and rotation of attention, no tensors; no norm of outputs.
 void llm_set_attention(const llm_binder *b, llm_layer *out);
+void llm_set_mixture(const llm_binder *b, bool normalize, llm_layer *out); // no tensors
 void llm_bind_experts(llm_binder *b, bool normalize, llm_layer *out);
 void llm_bind_shared_expert(llm_binder *b, llm_layer *out); // after the experts
 void llm_bind_expert_biases(llm_binder *b, llm_layer *out); // of the router and all experts

@@ -57,6 +57,12 @@ typedef struct llm_config {
     int64_t window;       // 0; a row of a local layer attends to its last `window` positions
     int64_t local_period; // with a window: layers i with (i + 1) % local_period == 0 are global,
                           // none when it is 0
+    bool has_local_list;  // local layers are the set bits here and not by period
+    uint64_t local_list[LIMIT_LAYERS / 64];
+    int64_t n_head_kv_local, d_local; // 0; local layers have so many heads of this size
+    int64_t n_rot_local;  // 0; and rotate so many numbers of them
+    int64_t n_shared_kv;  // 0; so many last layers read the keys and values of an earlier one
+    int64_t n_embd_layer; // 0; width of inputs per layer (nn/per_layer.c)
     float rope_base_local;// 0; local layers turn by this base, without scaling
     int64_t no_rope_period; // 0; layers i with (i + 1) % no_rope_period == 0 are not rotated
     float heat;           // 0; queries at position p are multiplied by

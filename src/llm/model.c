@@ -25,18 +25,21 @@ static hearth_status set_range(llm_model *m, const llm_model_options *o, hearth_
     return HEARTH_OK;
 }
 
+static int64_t local_rot(const llm_config *c) { return c->n_rot_local ? c->n_rot_local : c->n_rot; }
+
 static hearth_status alloc_tables(llm_model *m, hearth_err *err)
 {
     size_t layers = (size_t)m->n_layer, pairs = (size_t)m->c.n_rot / 2;
+    size_t local_pairs = (size_t)local_rot(&m->c) / 2;
     m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
     m->memory = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->memory);
     m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);
-    m->local_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->local_freq);
+    m->local_freq = mem_alloc_zero(MEM_MODEL, local_pairs, sizeof *m->local_freq);
     m->long_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->long_freq);
     if (!m->layer || !m->memory || !m->inv_freq || !m->local_freq || !m->long_freq)
         return err_fail(err, HEARTH_E_NOMEM, "no memory for %zu layers", layers);
     m->own_bytes = sizeof *m + layers * (sizeof *m->layer + sizeof *m->memory) +
-                   3 * pairs * sizeof *m->inv_freq;
+                   (2 * pairs + local_pairs) * sizeof *m->inv_freq;
     return HEARTH_OK;
 }
 
@@ -108,13 +111,14 @@ static double keep_frequency(const llm_config *c, int64_t i)
     return (double)c->yarn_mix * fmin(fmax(left, 0), 1);
 }
 
-static dev_rope divide_frequencies(const llm_config *c, double base, double linear, float *freq)
+static dev_rope divide_frequencies(const llm_config *c, double base, double linear, int64_t n_rot,
+                                   float *freq)
 {
-    for (int64_t i = 0; i < c->n_rot / 2; i++) {
-        double f = pow(base, -2.0 * (double)i / (double)c->n_rot), keep = keep_frequency(c, i);
+    for (int64_t i = 0; i < n_rot / 2; i++) {
+        double f = pow(base, -2.0 * (double)i / (double)n_rot), keep = keep_frequency(c, i);
         freq[i] = (float)((f / linear * (1 - keep) + f * keep) / (double)freq[i]);
     }
-    return (dev_rope){freq, c->n_rot, c->rope_attn, c->rope_neox};
+    return (dev_rope){freq, n_rot, c->rope_attn, c->rope_neox};
 }
 
 static hearth_status make_frequencies(llm_model *m, hearth_err *err)
@@ -128,11 +132,13 @@ static hearth_status make_frequencies(llm_model *m, hearth_err *err)
     HEARTH_TRY(read_divisors(m, name, m->inv_freq, err));
     if (c->has_long_rope)
         HEARTH_TRY(read_divisors(m, "rope_factors_long.weight", m->long_freq, err));
-    m->rope = m->local_rope = divide_frequencies(c, base, linear, m->inv_freq);
-    if (c->has_long_rope) m->long_rope = divide_frequencies(c, base, linear, m->long_freq);
+    m->rope = m->local_rope = divide_frequencies(c, base, linear, c->n_rot, m->inv_freq);
+    if (c->has_long_rope)
+        m->long_rope = divide_frequencies(c, base, linear, c->n_rot, m->long_freq);
     if (c->rope_base_local <= 0) return HEARTH_OK;
-    for (int64_t i = 0; i < c->n_rot / 2; i++) m->local_freq[i] = 1;
-    m->local_rope = divide_frequencies(c, (double)c->rope_base_local, 1, m->local_freq);
+    for (int64_t i = 0; i < local_rot(c) / 2; i++) m->local_freq[i] = 1;
+    m->local_rope = divide_frequencies(c, (double)c->rope_base_local, 1, local_rot(c),
+                                       m->local_freq);
     m->local_rope.scale = 1;
     return HEARTH_OK;
 }
@@ -189,6 +195,18 @@ static hearth_status bind_ends(llm_model *m, hearth_err *err)
     return weights_bind(m->w, "output.weight", c->n_embd, c->n_vocab, false, &m->output, err);
 }
 
+static hearth_status bind_inputs(llm_model *m, hearth_err *err)
+{
+    if (!m->family->bind_inputs || m->c.n_embd_layer == 0) return HEARTH_OK;
+    if (!m->has_embedding)
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "layers from %lld: a model with inputs per layer cannot begin there",
+                        (long long)m->layer_first);
+    llm_binder b = {.w = m->w, .d = m->d, .c = &m->c, .err = err};
+    m->family->bind_inputs(&b, &m->inputs);
+    return b.failed;
+}
+
 // Is this "blk.N.*" with N in the range? Rotation tables of old converters are computed, not read.
 static bool is_layer_tensor(const llm_model *m, str name)
 {
@@ -221,8 +239,8 @@ static hearth_status check_all_bound(const llm_model *m, int32_t n_bound, hearth
 static hearth_status bind_layers(llm_model *m, hearth_err *err)
 {
     int32_t before = weights_tensors(m->w);
-    llm_binder b = {.w = m->w, .c = &m->c, .rope = &m->rope, .local_rope = &m->local_rope,
-                    .err = err};
+    llm_binder b = {.w = m->w, .d = m->d, .c = &m->c, .rope = &m->rope,
+                    .local_rope = &m->local_rope, .err = err};
     for (int64_t i = 0; i < m->n_layer && b.failed == HEARTH_OK; i++) {
         b.layer = m->layer_first + i;
         m->family->bind_layer(&b, &m->layer[i]);
@@ -238,7 +256,7 @@ static uint64_t hash_config(const llm_model *m)
                              c->d_v, c->n_vocab, c->n_rot, c->rope_neox, m->layer_first,
                              m->n_layer, c->n_expert, c->n_expert_used, c->window,
                              c->local_period, c->n_ctx_short, c->is_parallel,
-                             c->has_layer_norm, c->has_yarn, c->yarn_exact,
+                             c->has_layer_norm, c->has_yarn, c->yarn_exact, c->n_rot_local,
                              c->n_expert_group, c->n_expert_group_used, c->has_expert_norm,
                              c->has_expert_sigmoid, c->no_rope_period, c->heat_length,
                              c->is_encoder, c->is_window_centred, c->is_global_first, c->n_pos,
@@ -277,6 +295,7 @@ static hearth_status load_model(llm_model *m, const gguf *g, const llm_model_opt
     HEARTH_TRY(set_memory(m, err));
     HEARTH_TRY(make_frequencies(m, err));
     HEARTH_TRY(bind_ends(m, err));
+    HEARTH_TRY(bind_inputs(m, err));
     HEARTH_TRY(bind_layers(m, err));
     m->fingerprint = hash_config(m);
     m->own_bytes += weights_own_bytes(m->w);

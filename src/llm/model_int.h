@@ -29,6 +29,7 @@ struct llm_model {
     weight_id positions, parts;   // tables [n_embd, n_pos], [n_embd, n_parts]; WEIGHT_NONE without
     nn_norm embd_norm;            // its weight WEIGHT_NONE: without
     llm_pool pool;
+    nn_inputs inputs;             // n 0 without
     llm_layer *layer;             // [n_layer]
     llm_memory *memory;           // [n_layer]; `shares` counts from the range's begin
     float *inv_freq;              // [n_rot / 2]

@@ -235,6 +235,11 @@ static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth
     c->run.n_rows = n_rows;
     HEARTH_TRY(embed_rows(c, rows, n_rows, err));
     HEARTH_TRY(add_places(c, rows, n_rows, err));
+    if (m->inputs.n > 0) {
+        // A row given as an embedding has no token; the first one of the vocabulary stands for it.
+        for (int i = 0; i < n_rows; i++) c->ids[i] = rows[i].embd ? 0 : rows[i].token;
+        HEARTH_TRY(nn_make_inputs(&c->run, &m->inputs, c->ids, err));
+    }
     set_angles(c, rows, n_rows);
     for (int64_t i = 0; i < m->n_layer; i++) {
         if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))

@@ -2,7 +2,7 @@
 //
 //   h -> q, k, v          one pass over the packed input
 //   q, k, v += bias       where the family has it
-//   q, k = norm           per head or over all, where the family has it, before the rotation
+//   q, k, v = norm        per head or over all, where the family has it, before the rotation
 //   q, k = rope           but in layers without positions
 //   q = temperature of its position * q, where the family has it
 //   k, v -> cache
@@ -57,18 +57,23 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *m
     const dev_view angles = a->is_local ? r->local_angles : r->angles;
     const weight_id qkv[] = {a->q, a->k, a->v};
     const dev_view to[] = {r->q, r->k, r->v};
-    HEARTH_TRY(nn_linear(r, 3, qkv, r->h, r->n_rows, to, err));
+    bool has_keys = a->k != WEIGHT_NONE;
+    int n = !has_keys ? 1 : a->v == WEIGHT_NONE ? 2 : 3;
+    HEARTH_TRY(nn_linear(r, n, qkv, r->h, r->n_rows, to, err));
+    size_t kv_bytes = (size_t)(r->n_rows * a->n_head_kv * a->d_k) * sizeof(float);
+    if (n == 2) ops->copy(r->d, r->v, r->k, kv_bytes);
     HEARTH_TRY(nn_add_bias(r, a->q_bias, r->q, err));
     HEARTH_TRY(nn_add_bias(r, a->k_bias, r->k, err));
     HEARTH_TRY(nn_add_bias(r, a->v_bias, r->v, err));
     HEARTH_TRY(norm_heads(r, a, a->q_norm, a->n_head, r->q, err));
     HEARTH_TRY(norm_heads(r, a, a->k_norm, a->n_head_kv, r->k, err));
+    HEARTH_TRY(norm_heads(r, a, a->v_norm, a->n_head_kv, r->v, err));
     if (a->rope) {
         ops->rope(r->d, a->rope, angles, r->q, r->n_rows, a->n_head, a->d_k);
-        ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
+        if (has_keys) ops->rope(r->d, a->rope, angles, r->k, r->n_rows, a->n_head_kv, a->d_k);
     }
     if (a->heat > 0) heat_queries(r, a, mem->rows);
-    ops->cache_write(r->d, &mem->cache, mem->rows, r->n_rows, r->k, r->v);
+    if (has_keys) ops->cache_write(r->d, &mem->cache, mem->rows, r->n_rows, r->k, r->v);
     HEARTH_TRY(attend(r, a, mem, err));
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));
     return nn_add_bias(r, a->o_bias, r->h, err);

@@ -16,7 +16,7 @@ typedef struct nn_choice {
     int32_t *rows;  // [n_rows * n_used]
     int32_t *first; // [n_expert + 2]
     double *score, *group;           // [n_expert] of the row that is being routed, of its groups
-    float *bias;                     // [n_expert]
+    float *bias, *each;              // [n_expert] copies of nn_moe's bias and expert_scales
     bool *is_taken, *is_group_taken; // [n_expert]
 } nn_choice;
 
@@ -57,9 +57,12 @@ typedef struct nn_norm {
 } nn_norm;
 
 typedef struct nn_attn {
-    weight_id q, k, v, o;                // [n_embd -> n_head * d_k] ...
+    weight_id q, k, v, o;                // [n_embd -> n_head * d_k] ...; v WEIGHT_NONE: values
+                                         // are the keys before norm and rotation; k WEIGHT_NONE
+                                         // too: the cache is an earlier layer's, only read
     weight_id q_bias, k_bias, v_bias, o_bias; // WEIGHT_NONE: without
     weight_id q_norm, k_norm;            // RMS norm of each head, [d_k]; WEIGHT_NONE: without
+    weight_id v_norm;                    // the same of values
     bool norms_all;                      // one norm over all heads, [n_head * d_k], instead
     int64_t n_head, n_head_kv, d_k, d_v;
     float scale, norm_eps;
@@ -92,6 +95,20 @@ typedef struct nn_conv {
     int64_t n;            // 0: the layer has none
 } nn_conv;
 
+// Inputs of each layer's own beside the residual stream (per_layer.c).
+typedef struct nn_inputs {
+    weight_id embedding;     // table, rows of n_layer * n
+    weight_id proj;          // [n_embd -> n_layer * n]
+    nn_norm norm;            // [n] of each layer's part
+    int64_t n_layer, n, n_embd; // n 0: the model has none
+} nn_inputs;
+typedef struct nn_input {    // what one layer does with its part
+    weight_id gate;          // [n_embd -> n]
+    weight_id proj;          // [n -> n_embd]
+    nn_norm post;            // [n_embd]
+    int64_t layer, n_layer, n;
+} nn_input;
+
 typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
@@ -107,6 +124,10 @@ typedef struct nn_moe {
     nn_ffn shared;             // an expert for every row; its gate WEIGHT_NONE: without
     weight_id shared_gate;     // [n_embd]; its sigmoid weighs the shared expert. WEIGHT_NONE: 1
     int64_t n_embd, n_expert, n_used, n_ff; // n_expert 0: the layer has no mixture
+    bool is_gelu;              // experts have gelu (tanh form) instead of silu
+    nn_norm router_norm;       // the router sees this norm of the residual stream, times
+    float router_scale;        // router_scale, instead of the experts' input; WEIGHT_NONE: not
+    weight_id expert_scales;   // [n_expert], on weights after all else; WEIGHT_NONE: without
     bool normalize;            // weights of the chosen experts sum to 1, before the scale
     bool is_sigmoid;           // an expert's probability is its logit's sigmoid, not the softmax
     weight_id bias;            // [n_expert], added to probabilities for the choice; WEIGHT_NONE
@@ -141,6 +162,13 @@ hearth_status nn_short_conv(const nn_run *r, const nn_conv *c, const nn_memory *
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);
+// The inputs of all layers from the rows of x, at the begin of run.own, where they stay for the
+// step; tokens [n_rows]. Then x += norm(proj(gelu(gate x) * input)) for one layer. The floats of
+// run.own that both use per row.
+hearth_status nn_make_inputs(const nn_run *r, const nn_inputs *p, const int32_t *tokens,
+                             hearth_err *err);
+hearth_status nn_add_input(const nn_run *r, const nn_input *p, hearth_err *err);
+int64_t nn_input_floats(int64_t n_layer, int64_t n);
 // The experts of one row by falling score, and in `out` their weights: [n_used] each (route.c).
 void nn_route_row(const nn_moe *m, const nn_choice *c, const float *logits, int32_t *chosen,
                   float *out);

@@ -23,16 +23,29 @@
 
 static int64_t terms_of(const nn_moe *m) { return m->n_used + (m->shared.gate != WEIGHT_NONE); }
 
-// The bias of the choice to the host: once per layer and step, a few hundred numbers.
-static hearth_status read_bias(const nn_run *r, const nn_moe *m, hearth_err *err)
+// A number per expert to the host: once per layer and step, a few hundred.
+static hearth_status read_each(const nn_run *r, const nn_moe *m, weight_id id, float *to,
+                               hearth_err *err)
 {
     const dev_weight *w;
-    if (m->bias == WEIGHT_NONE) return HEARTH_OK;
-    HEARTH_TRY(weights_acquire(r->w, m->bias, &w, err));
-    size_t bytes = (size_t)m->n_expert * sizeof(float);
-    hearth_status s = r->d->ops->read(r->d, w->data, r->choice.bias, bytes, err);
-    weights_release(r->w, m->bias);
+    if (id == WEIGHT_NONE) return HEARTH_OK;
+    HEARTH_TRY(weights_acquire(r->w, id, &w, err));
+    hearth_status s = r->d->ops->read(r->d, w->data, to, (size_t)m->n_expert * sizeof *to, err);
+    weights_release(r->w, id);
     return s;
+}
+
+// What the router looks at: the experts' input, or a norm of the residual stream of its own, which
+// may stand where the experts' rows come later.
+static hearth_status find_router_input(const nn_run *r, const nn_moe *m, dev_view *out,
+                                       hearth_err *err)
+{
+    *out = r->h;
+    if (m->router_norm.weight == WEIGHT_NONE) return HEARTH_OK;
+    *out = r->experts;
+    HEARTH_TRY(nn_apply_norm(r, &m->router_norm, r->x, r->n_rows, *out, err));
+    r->d->ops->scale(r->d, *out, m->router_scale, r->n_rows, m->n_embd, *out);
+    return HEARTH_OK;
 }
 
 // Logits of the router, then the gate of the shared expert, of all rows to the host.
@@ -41,12 +54,15 @@ static hearth_status read_router(const nn_run *r, const nn_moe *m, hearth_err *e
     size_t bytes = (size_t)(r->n_rows * m->n_expert) * sizeof(float);
     const weight_id id[] = {m->router, m->shared_gate};
     const dev_view to[] = {r->route, dev_at(r->route, bytes)};
+    dev_view in;
     int n = m->shared_gate == WEIGHT_NONE ? 1 : 2;
-    HEARTH_TRY(nn_linear(r, n, id, r->h, r->n_rows, to, err));
+    HEARTH_TRY(find_router_input(r, m, &in, err));
+    HEARTH_TRY(nn_linear(r, n, id, in, r->n_rows, to, err));
     if (m->has_bias) HEARTH_TRY(nn_add_bias(r, m->router_bias, r->route, err));
     if (n == 2) bytes += (size_t)r->n_rows * sizeof(float);
     HEARTH_TRY(r->d->ops->read(r->d, r->route, r->choice.logits, bytes, err));
-    return read_bias(r, m, err);
+    HEARTH_TRY(read_each(r, m, m->bias, r->choice.bias, err));
+    return read_each(r, m, m->expert_scales, r->choice.each, err);
 }
 
 static void choose_for_rows(const nn_run *r, const nn_moe *m)
@@ -154,6 +170,8 @@ static hearth_status run_experts(const nn_run *r, const nn_moe *m, hearth_err *e
             HEARTH_TRY(enter_expert(r, m, e, err));
     if (m->clamp > 0)
         ops->swiglu_clamped(r->d, r->gate, r->up, m->clamp, n_slots, m->n_ff, r->gate);
+    else if (m->is_gelu)
+        ops->gelu_mul(r->d, r->gate, r->up, n_slots, m->n_ff, r->gate);
     else
         ops->silu_mul(r->d, r->gate, r->up, n_slots, m->n_ff, r->gate);
     for (int64_t e = 0; e < m->n_expert; e++)

@@ -80,7 +80,8 @@ static void close_groups(const nn_moe *m, const nn_choice *c)
     for (int64_t e = 0; e < m->n_expert; e++) c->is_taken[e] = !c->is_group_taken[e / n_each];
 }
 
-static void weigh_experts(const nn_moe *m, const float *logits, const int32_t *chosen, float *out)
+static void weigh_experts(const nn_moe *m, const nn_choice *c, const float *logits,
+                          const int32_t *chosen, float *out)
 {
     double top, sum, all = 1;
     sum_logits(m, logits, &top, &sum);
@@ -92,6 +93,7 @@ static void weigh_experts(const nn_moe *m, const float *logits, const int32_t *c
     for (int64_t i = 0; i < m->n_used; i++) {
         double p = probability(m, (double)logits[chosen[i]], top, sum);
         out[i] = (float)(p / all * (double)m->scale);
+        if (m->expert_scales != WEIGHT_NONE) out[i] *= c->each[chosen[i]];
     }
 }
 
@@ -103,5 +105,5 @@ void nn_route_row(const nn_moe *m, const nn_choice *c, const float *logits, int3
     if (m->n_group > 1) close_groups(m, c);
     for (int64_t i = 0; i < m->n_used; i++)
         chosen[i] = take_best(c->score, c->is_taken, m->n_expert);
-    weigh_experts(m, logits, chosen, out);
+    weigh_experts(m, c, logits, chosen, out);
 }

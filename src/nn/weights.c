@@ -150,7 +150,7 @@ static hearth_status bind_part(weights *w, const char *name, const tensor_part *
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
     weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t,
-                      .n_slices = n_slices, .n_step = p->is_flat ? p->n_total : n_out};
+                      .n_slices = n_slices, .n_step = p->is_vector ? 1 : p->n_total};
     size_t skip;
     if (!dtype_bytes(t->type, n_in, &e.w.row_bytes) ||
         !dtype_bytes(t->type, p->is_vector ? p->first : p->first * n_in, &skip))
@@ -223,6 +223,34 @@ hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, i
     const tensor_part part = {.n_in = n_in, .n_total = n_out, .n_slices = n_expert,
                               .n_out = n_out};
     return bind_part(w, name, &part, out, err);
+}
+
+hearth_status weights_bind_expert_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                       int64_t first, int64_t n_out, int64_t n_expert,
+                                       weight_id *out, hearth_err *err)
+{
+    ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
+    const tensor_part part = {.n_in = n_in, .n_total = n_total, .n_slices = n_expert,
+                              .first = first, .n_out = n_out};
+    return bind_part(w, name, &part, out, err);
+}
+
+hearth_status weights_bind_constant(weights *w, int64_t n, float value, weight_id *out,
+                                    hearth_err *err)
+{
+    dev_buf *values;
+    size_t bytes = (size_t)n * sizeof value;
+    ASSERT(w->n < w->cap); // beside three parts of every tensor there is room
+    *out = WEIGHT_NONE;
+    HEARTH_TRY(w->d->ops->alloc(w->d, MEM_MODEL, bytes, &values, err));
+    for (int64_t i = 0; i < n; i++)
+        w->d->ops->write(w->d, (dev_view){values, (size_t)i * sizeof value}, &value, sizeof value);
+    w->own_bytes += bytes;
+    w->entry[w->n] = (weight_entry){.w = {DTYPE_F32, n, 1, bytes, {values, 0}},
+                                    .buf = values, .n_slices = 1,
+                                    .n_step = 1};
+    *out = w->n++;
+    return HEARTH_OK;
 }
 
 hearth_status weights_bind_slices(weights *w, const char *name, int64_t n_in, int64_t n_total,

@@ -46,6 +46,13 @@ hearth_status weights_bind_transposed(weights *w, const char *name, int64_t n_in
 // A tensor [n_in, n_out, n_expert]: n_expert matrices.
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err);
+// The same with `n_total` rows per slice, of which [first, first + n_out) are the weight.
+hearth_status weights_bind_expert_rows(weights *w, const char *name, int64_t n_in, int64_t n_total,
+                                       int64_t first, int64_t n_out, int64_t n_expert,
+                                       weight_id *out, hearth_err *err);
+// A vector of n equal values that no file holds.
+hearth_status weights_bind_constant(weights *w, int64_t n, float value, weight_id *out,
+                                    hearth_err *err);
 hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
 // One matrix or vector of the two above, released like a whole weight.
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,

@@ -29,6 +29,11 @@ FLOATS = {"F32": np.float32, "F16": np.float16}
 LIMIT = 1e-3
 BF16_LIMIT = 1e-2  # llama.cpp rounds activations to bfloat16 before it multiplies with such weights
 KNOWN = {
+    "deepseek2_lite": "takes 26 or 27 layers, and no others, for V2-Lite",
+    "deepseek2_bf16": "takes 26 or 27 layers, and no others, for V2-Lite",
+    "deepseek2_f16": "takes 26 or 27 layers, and no others, for V2-Lite",
+    "deepseek2_groups": "judges groups by two experts where V2's network does by one",
+    "deepseek3_yarn": "multiplies scores by YaRN's factor also where the rotation has it",
     "gemma2_scale": "does not read attention.scale",
     "gemma3_linear": "does not read attention.scale",
     "phi3_window": "leaves out the sliding window of phi3",
@@ -48,7 +53,7 @@ def add_key(w, key, v):
     elif isinstance(v, bool):
         w.add_bool(key, v)
     elif isinstance(v, list):
-        w.add_array(key, v)
+        w.add_array(key, [bool(x) for x in v] if key.endswith("pattern") else v)
     elif isinstance(v, int) and "freq_base" not in key and "factor" not in key:
         w.add_uint32(key, v)
     else:

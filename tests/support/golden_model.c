@@ -12,7 +12,7 @@
 #include "support/block_scale.h"
 #include "support/test_data.h"
 
-enum { MAX_TENSORS = 128 };
+enum { MAX_TENSORS = 256 };
 
 typedef struct tensor_rule {
     char name[64];
