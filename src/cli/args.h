@@ -26,6 +26,11 @@ typedef struct plan_args {
     int parallel, cache; // cache: index into "f32 f16"
 } plan_args;
 
+typedef struct convert_args {
+    cli_args common;
+    int type; // index into "auto f16 bf16 f32 q8_0"
+} convert_args;
+
 typedef struct tokenize_args {
     cli_args common;
     bool in_process, ids, decode, bos, special;

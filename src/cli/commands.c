@@ -152,6 +152,14 @@ static const opt show_rows[] = {
 };
 #undef AT
 
+#define AT(field) .at = offsetof(convert_args, field), .group = "Options"
+static const opt convert_rows[] = {
+    {.name = "type", .is_common = true, .kind = OPT_CHOICE, AT(type), .alias = "--outtype",
+     .value = "TYPE", .def = "auto", .choices = "auto f16 bf16 f32 q8_0",
+     .help = "type of the matrices; auto is the folder's own 16-bit type"},
+};
+#undef AT
+
 #define AT(field) .at = offsetof(plan_args, field), .group = "Options"
 static const opt plan_rows[] = {
     {.name = "cache-type", .is_common = true, .kind = OPT_CHOICE, AT(cache), .value = "TYPE",
@@ -317,6 +325,13 @@ static const cmd commands[] = {
      {ROWS(plan_rows), ROWS_AT(plan_engine_rows, plan_args, engine), ROWS(json_rows),
       ROWS(general_rows)},
      cmd_plan},
+    {"convert", "FOLDER OUT.gguf", "make a GGUF file of a Hugging Face folder",
+     "FOLDER holds config.json, safetensors and tokenizer files. Keys, names and types are those "
+     "of llama.cpp's converter. The file appears when it is complete. Running the folder itself "
+     "(hearth run FOLDER) needs no file.",
+     "hearth convert SmolLM2-135M/ smollm2.gguf # 16 bits, as the folder has them\n"
+     "hearth convert SmolLM2-135M/ smollm2.gguf --type q8_0 # 8 bits",
+     2, 2, "file", sizeof(convert_args), {ROWS(convert_rows), ROWS(general_rows)}, cmd_convert},
     {"tokenize", "MODEL", "text to tokens and back",
      "Reads text from stdin and prints one token a line: its id and its text. With --ids, the ids "
      "alone on one line. Nothing is added to the text, and control tokens spelled in it are "

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "defs/limits.h"
+#include "hf/hf.h"
 #include "os/os.h"
 
 enum { READ_BYTES = 1 << 16 };
@@ -188,8 +189,9 @@ hearth_status check_model_path(const char *path, hearth_err *err)
     str s = str_from(path);
     if (str_starts(s, STR("shape:"))) return HEARTH_OK;
     os_kind kind = os_path_kind(path, NULL);
-    if (kind == OS_KIND_DIR) {
-        return err_fail(err, HEARTH_E_ARG, "%s: is a folder, not a model file", path);
+    if (kind == OS_KIND_DIR && !hf_is_model(path)) {
+        return err_fail(err, HEARTH_E_ARG, "%s: is a folder without a config.json, not a model",
+                        path);
     }
     if (kind != OS_KIND_NONE) return HEARTH_OK;
     size_t cut = s.n;

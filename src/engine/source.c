@@ -48,6 +48,8 @@ void source_close(source *s)
 {
     gguf_close(s->g);
     s->g = NULL;
+    hf_close(s->folder);
+    s->folder = NULL;
     free_parts(s);
     mem_free(s->made);
     s->made = NULL;
@@ -131,10 +133,20 @@ static hearth_status map_files(const char *name, source *s, hearth_err *err)
     return n > 1 ? map_rest(s, n, err) : HEARTH_OK;
 }
 
+static hearth_status open_folder(const char *name, source *out, hearth_err *err)
+{
+    hearth_status status = hf_open(name, &out->folder, err);
+    if (status == HEARTH_OK) status = hf_view(out->folder, &out->g, err);
+    if (status == HEARTH_OK) out->bytes = hf_bytes(out->folder);
+    if (status != HEARTH_OK) source_close(out);
+    return status;
+}
+
 hearth_status source_open(const char *name, source *out, hearth_err *err)
 {
     str all = str_from(name);
     *out = (source){0};
+    if (hf_is_model(name)) return open_folder(name, out, err);
     hearth_status status = str_starts(all, STR("shape:")) ? make_model(all, out, err)
                                                           : map_files(name, out, err);
     if (status == HEARTH_OK) status = gguf_open(out->parts, out->n_parts, &out->g, err);

@@ -1,8 +1,9 @@
-// A model's bytes: files of a path, or a synthetic model made in memory.
+// A model's bytes: files of a path, a Hugging Face folder, or a synthetic model made in memory.
 #ifndef HEARTH_ENGINE_SOURCE_H
 #define HEARTH_ENGINE_SOURCE_H
 
 #include "fmt/gguf.h"
+#include "hf/hf.h"
 #include "os/os.h"
 
 typedef struct source {
@@ -12,6 +13,7 @@ typedef struct source {
     int n_parts;
     uint8_t *made;     // a synthetic model's bytes, or NULL
     uint64_t bytes;    // of all parts
+    hf_model *folder;  // or NULL
     gguf *g;
 } source;
 

@@ -23,6 +23,7 @@ typedef struct part_layout {
     gguf_reader records; // stands at the first tensor record
     gguf_head head;
     size_t alignment;
+    const uint8_t *const *places; // of tensors that are not in the file, or NULL
     int64_t split_no, split_count, split_tensors; // -1: the key is absent
 } part_layout;
 
@@ -254,6 +255,8 @@ static hearth_status read_tensors(gguf *g, part_layout *l, int part, extent *e, 
 {
     size_t n = (size_t)l->head.n_tensors, first = g->n_tensors;
     for (size_t i = 0; i < n; i++) HEARTH_TRY(read_record(g, l, part, &e[i], i, err));
+    for (size_t i = 0; i < n && l->places; i++) g->tensors[first + i].data = l->places[i];
+    if (l->places) return HEARTH_OK;
     // No wrap: pos <= size, and no object ends within 64 KB of the end of the address space.
     size_t data_start = align_up(l->records.pos, l->alignment);
     for (size_t i = 0; i < n; i++) {
@@ -312,6 +315,18 @@ static hearth_status open_parts(gguf *g, part_layout *l, const gguf_bytes *parts
     return HEARTH_OK;
 }
 
+static gguf *create_index(hearth_err *err)
+{
+    gguf *g = mem_alloc_zero(MEM_MODEL, 1, sizeof *g);
+    if (g) {
+        map_init(&g->key_map, MEM_MODEL);
+        map_init(&g->tensor_map, MEM_MODEL);
+    } else {
+        err_fail(err, HEARTH_E_NOMEM, "no memory for a model index");
+    }
+    return g;
+}
+
 hearth_status gguf_open(const gguf_bytes *parts, int n_parts, gguf **out, hearth_err *err)
 {
     *out = NULL;
@@ -319,24 +334,39 @@ hearth_status gguf_open(const gguf_bytes *parts, int n_parts, gguf **out, hearth
         return err_fail(err, HEARTH_E_ARG, "%d parts, expected 1 to %d", n_parts,
                         LIMIT_GGUF_SPLITS);
     }
-    hearth_status s = HEARTH_E_NOMEM;
-    gguf *g = mem_alloc_zero(MEM_MODEL, 1, sizeof *g);
+    gguf *g = create_index(err);
+    if (!g) return HEARTH_E_NOMEM;
     part_layout *l = mem_alloc_zero(MEM_MODEL, (size_t)n_parts, sizeof *l);
-    if (g) {
-        map_init(&g->key_map, MEM_MODEL);
-        map_init(&g->tensor_map, MEM_MODEL);
-    }
-    if (g && l) {
-        s = open_parts(g, l, parts, n_parts, err);
-    } else {
-        err_fail(err, s, "no memory for a model index");
-    }
-    if (s == HEARTH_OK) {
-        *out = g;
-    } else {
-        gguf_close(g);
-    }
+    hearth_status s = l ? open_parts(g, l, parts, n_parts, err)
+                        : err_fail(err, HEARTH_E_NOMEM, "no memory for a model index");
+    if (s == HEARTH_OK) *out = g;
+    else gguf_close(g);
     mem_free(l);
+    return s;
+}
+
+static hearth_status index_placed(gguf *g, const gguf_bytes *bytes, const uint8_t *const *places,
+                                  hearth_err *err)
+{
+    part_layout l;
+    HEARTH_TRY(scan_first(bytes, &l, g, err));
+    l.places = places;
+    HEARTH_TRY(reserve_tensors(g, &l, 1, err));
+    return index_part(g, &l, 0, err);
+}
+
+hearth_status gguf_open_placed(buf *header, const uint8_t *const *places, gguf **out,
+                               hearth_err *err)
+{
+    *out = NULL;
+    gguf *g = create_index(err);
+    if (!g) return HEARTH_E_NOMEM;
+    g->header = header->p;
+    gguf_bytes bytes = {NULL, (const uint8_t *)header->p, header->n};
+    *header = (buf){.tag = header->tag};
+    hearth_status s = index_placed(g, &bytes, places, err);
+    if (s == HEARTH_OK) *out = g;
+    else gguf_close(g);
     return s;
 }
 
@@ -347,5 +377,6 @@ void gguf_close(gguf *g)
     map_release(&g->tensor_map);
     mem_free(g->kv);
     mem_free(g->tensors);
+    mem_free(g->header);
     mem_free(g);
 }

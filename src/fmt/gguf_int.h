@@ -12,7 +12,13 @@ struct gguf {
     gguf_tensor *tensors; // [n_tensors], all parts in order
     size_t n_tensors;
     map key_map, tensor_map; // name to position in kv and tensors
+    char *header;            // of an index without a file, otherwise NULL
 };
+
+// An index over the records in `header`, whose tensors lie at `places`, one each. Takes the bytes
+// of `header`, also when it fails.
+hearth_status gguf_open_placed(buf *header, const uint8_t *const *places, gguf **out,
+                               hearth_err *err);
 
 // A position in one part, and what is being read there for messages ("key 3", "tensor 'a.b'").
 typedef struct gguf_reader {

@@ -298,6 +298,16 @@ static hearth_status check_window(const llm_config *c, hearth_err *err)
                     c->arch, c->arch);
 }
 
+// The view of a Hugging Face folder (hf/) leaves q and k in their own order, whatever a GGUF file
+// of the family holds, and says so.
+static hearth_status read_pairing(const gguf *g, llm_config *c, hearth_err *err)
+{
+    bool found, halves = false;
+    HEARTH_TRY(gguf_get_bool(g, "hearth.rope.halves", &halves, &found, err));
+    if (halves) c->rope_neox = true;
+    return HEARTH_OK;
+}
+
 hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
 {
     str arch = {0};
@@ -320,6 +330,7 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     HEARTH_TRY(read_encoder(&r, &c));
     HEARTH_TRY(family->configure(g, &c, err));
     HEARTH_TRY(check_window(&c, err));
+    HEARTH_TRY(read_pairing(g, &c, err));
     *out = c;
     return HEARTH_OK;
 }

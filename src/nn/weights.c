@@ -7,6 +7,7 @@
 // above dev/ calls a kernel.
 #include "nn/weights.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/map.h"
@@ -19,6 +20,7 @@ typedef struct weight_entry {
     const gguf_tensor *source;
     int64_t n_slices; // matrices of the tensor, one after the other; `w` is the first
     int64_t n_step;   // rows from the begin of one to the next
+    bool is_apart;    // the slices are the entries from here on instead
 } weight_entry;
 
 struct weights {
@@ -217,9 +219,42 @@ hearth_status weights_bind_vectors(weights *w, const char *name, int64_t n, int6
     return bind_part(w, name, &part, out, err);
 }
 
+// "blk.0.ffn_up_exps.weight" and 5: "blk.0.ffn_up.5.weight". False: not such a name.
+static bool name_expert(const char *name, int64_t expert, char out[96])
+{
+    str all = str_from(name), mark = STR("_exps.");
+    size_t at = str_find(all, mark, 0);
+    if (at == SIZE_MAX) return false;
+    snprintf(out, 96, "%.*s.%lld.%s", (int)at, name, (long long)expert, name + at + mark.n);
+    return true;
+}
+
+// Experts that the file keeps in tensors of their own: a run of entries, known by the first.
+static hearth_status bind_apart(weights *w, const char *name, const tensor_part *p,
+                                int64_t n_expert, weight_id *out, hearth_err *err)
+{
+    weight_id first = w->n, id;
+    for (int64_t i = 0; i < n_expert; i++) {
+        char one[96];
+        name_expert(name, i, one);
+        HEARTH_TRY(bind_part(w, one, p, &id, err));
+        ASSERT(id == first + (weight_id)i);
+    }
+    w->entry[first].n_slices = n_expert;
+    w->entry[first].is_apart = true;
+    *out = first;
+    return HEARTH_OK;
+}
+
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err)
 {
+    char first[96];
+    if (!gguf_find_tensor(w->g, name) && name_expert(name, 0, first) &&
+        gguf_find_tensor(w->g, first)) {
+        const tensor_part one = {.n_in = n_in, .n_total = n_out, .n_slices = 1, .n_out = n_out};
+        return bind_apart(w, name, &one, n_expert, out, err);
+    }
     const tensor_part part = {.n_in = n_in, .n_total = n_out, .n_slices = n_expert,
                               .n_out = n_out};
     return bind_part(w, name, &part, out, err);
@@ -329,6 +364,10 @@ hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, d
 {
     const dev_weight *all;
     ASSERT(id >= 0 && id < w->n && expert >= 0 && expert < w->entry[id].n_slices);
+    if (w->entry[id].is_apart) {
+        *out = w->entry[id + (weight_id)expert].w;
+        return HEARTH_OK;
+    }
     HEARTH_TRY(weights_acquire(w, id, &all, err));
     *out = *all;
     out->data = dev_at(all->data, (size_t)(expert * w->entry[id].n_step) * all->row_bytes);

@@ -43,7 +43,8 @@ hearth_status weights_bind_slices(weights *w, const char *name, int64_t n_in, in
 hearth_status weights_bind_transposed(weights *w, const char *name, int64_t n_in, int64_t n_total,
                                       int64_t first, int64_t n_out, int64_t n_slices,
                                       weight_id *out, hearth_err *err);
-// A tensor [n_in, n_out, n_expert]: n_expert matrices.
+// A tensor [n_in, n_out, n_expert]: n_expert matrices. Where it is absent, "..ffn_up.5.weight" and
+// so on stand for "..ffn_up_exps.weight": old files and folders keep experts apart.
 hearth_status weights_bind_experts(weights *w, const char *name, int64_t n_in, int64_t n_out,
                                    int64_t n_expert, weight_id *out, hearth_err *err);
 // The same with `n_total` rows per slice, of which [first, first + n_out) are the weight.

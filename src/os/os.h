@@ -29,6 +29,8 @@ hearth_status os_map_file(const char *path, os_mapping *out, hearth_err *err);
 void os_unmap(os_mapping *m); // idempotent; zeroes *m
 // Advice only: `n` bytes at `p` will be read soon / in order. Never fails.
 void os_map_will_need(const void *p, size_t n);
+// Likewise: `n` bytes at `p` will not be read soon; whole pages of them may leave memory.
+void os_map_done(const void *p, size_t n);
 
 typedef struct os_file os_file; // unbuffered
 typedef enum os_open_mode { OS_READ, OS_CREATE, OS_CREATE_NEW } os_open_mode; // CREATE truncates

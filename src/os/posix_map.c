@@ -46,6 +46,15 @@ void os_unmap(os_mapping *m)
     *m = (os_mapping){0};
 }
 
+void os_map_done(const void *p, size_t n)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    if (page <= 0) return;
+    uintptr_t mask = (uintptr_t)page - 1, begin = ((uintptr_t)p + mask) & ~mask;
+    uintptr_t end = ((uintptr_t)p + n) & ~mask;
+    if (begin < end) madvise((void *)begin, end - begin, MADV_DONTNEED); // read-only: no data lost
+}
+
 void os_map_will_need(const void *p, size_t n)
 {
     long page = sysconf(_SC_PAGESIZE);

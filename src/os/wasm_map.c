@@ -41,6 +41,12 @@ void os_unmap(os_mapping *m)
     *m = (os_mapping){0};
 }
 
+void os_map_done(const void *p, size_t n)
+{
+    (void)p;
+    (void)n;
+}
+
 void os_map_will_need(const void *p, size_t n)
 {
     (void)p;

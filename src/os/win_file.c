@@ -59,6 +59,12 @@ void os_unmap(os_mapping *m)
     *m = (os_mapping){0};
 }
 
+void os_map_done(const void *p, size_t n)
+{
+    (void)p; // views of files are trimmed by the system when memory is short
+    (void)n;
+}
+
 void os_map_will_need(const void *p, size_t n)
 {
     (void)p; // PrefetchVirtualMemory needs Windows 8; the cache manager reads ahead by itself
