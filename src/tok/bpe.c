@@ -1,59 +1,22 @@
 // Byte-level BPE, tokenizer.ggml.model "gpt2".
 //
 // Text is cut into words (split.h); the bytes of a word are its first symbols, and neighbours are
-// joined in the order of the merge list. Vocabulary and merges are spelled with one printable
-// character per byte: 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF are themselves, the other 68 bytes, in
-// order, are U+0100 and up (a space is U+0120).
+// joined in the order of the merge list (pairs.h), which may name only tokens of the vocabulary.
+// Vocabulary and merges are spelled with one printable character per byte (byte_char.h).
 //
 // Some models ("gemma4" and splits marked raw) have a vocabulary of text instead, with U+2581 for a
 // space: then characters are the first symbols, and those that are no token become "<0x0A>" tokens.
-//
-// A merge is kept as (id, id) -> (rank, id) in an open-addressed table: text of tokens is looked at
-// while loading only. The list may name only tokens of the vocabulary; a merge that would make or
-// take a token that is not ordinary text is left out, so no text can become a control token.
 #include "defs/limits.h"
+#include "tok/byte_char.h"
 #include "tok/merge.h"
+#include "tok/pairs.h"
 #include "tok/split.h"
 #include "tok/tok_int.h"
 
-enum { SLOT_EMPTY = -1 };
-typedef struct merge_slot {
-    uint64_t pair; // left id << 32 | right id
-    uint32_t rank;
-    int32_t id;    // of the product, SLOT_EMPTY
-} merge_slot;
-
 struct bpe_data {
     const word_split *split;
-    merge_slot *slots; // [mask + 1], at most 3/4 full
-    size_t mask;
-    uint64_t seed;
+    pair_table pairs;
 };
-
-static uint32_t char_of_byte(uint8_t b)
-{
-    if (b <= 0x20) return 0x100u + b;
-    if (b >= 0x7F && b <= 0xA0) return 0x121u + b - 0x7F;
-    return b == 0xAD ? 0x143 : b;
-}
-
-// -1 for characters that stand for no byte.
-static int byte_of_char(uint32_t cp)
-{
-    if (cp >= 0x100 && cp <= 0x120) return (int)(cp - 0x100);
-    if (cp >= 0x121 && cp <= 0x142) return (int)(cp - 0x121 + 0x7F);
-    if (cp == 0x143) return 0xAD;
-    return cp < 0x100 && char_of_byte((uint8_t)cp) == cp ? (int)cp : -1;
-}
-
-// The slot of a pair, or the empty one where it belongs.
-static merge_slot *find_slot(const bpe_data *d, int32_t a, int32_t b)
-{
-    uint64_t pair = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
-    size_t i = (size_t)hash_bytes(&pair, sizeof pair, d->seed) & d->mask;
-    while (d->slots[i].id != SLOT_EMPTY && d->slots[i].pair != pair) i = (i + 1) & d->mask;
-    return &d->slots[i];
-}
 
 static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
 {
@@ -73,26 +36,6 @@ static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
     return HEARTH_OK;
 }
 
-static hearth_status make_slots(tok *t, uint64_t n, hearth_err *err)
-{
-    size_t cap = 4;
-    while (cap / 4 * 3 < n) cap *= 2; // n <= LIMIT_MERGES
-    t->bpe->slots = arena_new(&t->mem, merge_slot, cap);
-    if (!t->bpe->slots) return err_fail(err, HEARTH_E_NOMEM, "no memory for merges");
-    t->bpe->mask = cap - 1;
-    t->bpe->seed = t->words.seed;
-    for (size_t i = 0; i < cap; i++) t->bpe->slots[i].id = SLOT_EMPTY;
-    return HEARTH_OK;
-}
-
-static hearth_status find_token(const tok *t, str text, uint32_t rank, uint32_t *id,
-                                hearth_err *err)
-{
-    if (map_get(&t->words, text, id)) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_FORMAT, "merge %u: '%.*s' is not in the vocabulary",
-                    (unsigned)rank, STR_ARG(text));
-}
-
 // "left right"; the left side may itself begin with a space.
 static hearth_status add_merge(tok *t, str line, uint32_t rank, buf *joined, hearth_err *err)
 {
@@ -102,22 +45,7 @@ static hearth_status add_merge(tok *t, str line, uint32_t rank, buf *joined, hea
                         STR_ARG(line));
     }
     str left = {line.p, gap}, right = {line.p + gap + 1, line.n - gap - 1};
-    buf_reset(joined);
-    buf_append_str(joined, left);
-    buf_append_str(joined, right);
-    if (joined->failed != HEARTH_OK) return err_fail(err, joined->failed, "no memory for merges");
-    uint32_t a, b, product;
-    HEARTH_TRY(find_token(t, left, rank, &a, err));
-    HEARTH_TRY(find_token(t, right, rank, &b, err));
-    HEARTH_TRY(find_token(t, buf_str(joined), rank, &product, err));
-    if (!vocab_is_word(t, (int32_t)a) || !vocab_is_word(t, (int32_t)b) ||
-        !vocab_is_word(t, (int32_t)product)) {
-        return HEARTH_OK;
-    }
-    merge_slot *slot = find_slot(t->bpe, (int32_t)a, (int32_t)b);
-    if (slot->id != SLOT_EMPTY) return HEARTH_OK; // listed twice: the first counts
-    *slot = (merge_slot){(uint64_t)a << 32 | b, rank, (int32_t)product};
-    return HEARTH_OK;
+    return pairs_learn(&t->bpe->pairs, t, left, right, 0, rank, joined, err);
 }
 
 static hearth_status read_merges(tok *t, const gguf *g, hearth_err *err)
@@ -132,7 +60,7 @@ static hearth_status read_merges(tok *t, const gguf *g, hearth_err *err)
         return err_fail(err, HEARTH_E_LIMIT, "'%s': %llu merges, at most %d", key,
                         (unsigned long long)kv->n, LIMIT_MERGES);
     }
-    HEARTH_TRY(make_slots(t, kv->n, err));
+    HEARTH_TRY(pairs_init(&t->bpe->pairs, t, kv->n, err));
     buf joined;
     buf_init(&joined, MEM_TOKENIZER, 2 * LIMIT_TOKEN_BYTES);
     hearth_status status = HEARTH_OK;
@@ -148,7 +76,7 @@ static void find_bytes(tok *t)
 {
     for (int b = 0; b < 256; b++) {
         char c[4];
-        str text = {c, utf8_encode(char_of_byte((uint8_t)b), c)};
+        str text = {c, utf8_encode(byte_char_of((uint8_t)b), c)};
         t->byte_id[b] = vocab_find_word(t, text);
     }
 }
@@ -171,17 +99,6 @@ typedef struct scratch {
     buf spelling;
 } scratch;
 
-static bool look_up_pair(const void *ctx, const merge_symbol *a, const merge_symbol *b,
-                         uint32_t *key, int32_t *id)
-{
-    if (a->id == TOK_NONE || b->id == TOK_NONE) return false;
-    const merge_slot *slot = find_slot(ctx, a->id, b->id);
-    if (slot->id == SLOT_EMPTY) return false;
-    *key = slot->rank;
-    *id = slot->id;
-    return true;
-}
-
 // The token that spells the whole word, or TOK_NONE.
 static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id, hearth_err *err)
 {
@@ -191,7 +108,7 @@ static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id,
     buf_reset(spelling);
     for (size_t i = 0; i < w.n; i++) {
         char c[4];
-        buf_append(spelling, c, utf8_encode(char_of_byte((uint8_t)w.p[i]), c));
+        buf_append(spelling, c, utf8_encode(byte_char_of((uint8_t)w.p[i]), c));
     }
     if (spelling->failed != HEARTH_OK) {
         return err_fail(err, spelling->failed, "no memory to tokenize a word of %zu bytes", w.n);
@@ -219,7 +136,7 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
     if (whole != TOK_NONE) return ids_push(out, whole, err);
     HEARTH_TRY(merge_begin(&s->merge, w.n, err));
     add_symbols(t, w, &s->merge);
-    merge_run(&s->merge, look_up_pair, t->bpe);
+    merge_run(&s->merge, pairs_look, &t->bpe->pairs);
     for (int32_t i = 0; i >= 0; i = s->merge.symbol[i].next) {
         const merge_symbol *m = &s->merge.symbol[i];
         if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
@@ -271,7 +188,7 @@ static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
     for (size_t i = 0, n; i < s.n; i += n) {
         uint32_t cp;
         n = utf8_decode(s.p + i, s.n - i, &cp);
-        int byte = byte_of_char(cp);
+        int byte = byte_char_value(cp);
         HEARTH_TRY(byte < 0 ? buf_append(out, s.p + i, n) : buf_append_char(out, (char)byte));
     }
     return HEARTH_OK;

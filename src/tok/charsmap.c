@@ -57,11 +57,12 @@ static bool get_text(const charsmap *m, uint32_t value, str *out)
     return true;
 }
 
-size_t charsmap_match(const charsmap *m, str s, str *with)
+// How many bytes of s the longest rule replaces, or the shortest.
+static size_t walk(const charsmap *m, str s, bool shortest, str *with)
 {
     size_t found = 0;
     uint32_t at = get_offset(get_unit(m, 0));
-    for (size_t i = 0; i < s.n && i < LIMIT_RULE_BYTES && s.p[i]; i++) {
+    for (size_t i = 0; i < s.n && i < LIMIT_RULE_BYTES && s.p[i] && !(found && shortest); i++) {
         uint8_t c = (uint8_t)s.p[i];
         at ^= c;
         uint32_t unit = get_unit(m, at);
@@ -71,3 +72,6 @@ size_t charsmap_match(const charsmap *m, str s, str *with)
     }
     return found;
 }
+
+size_t charsmap_match(const charsmap *m, str s, str *with) { return walk(m, s, false, with); }
+bool charsmap_first(const charsmap *m, str s, str *with) { return walk(m, s, true, with) > 0; }

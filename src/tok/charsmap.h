@@ -13,5 +13,7 @@ typedef struct charsmap {
 hearth_status charsmap_open(charsmap *m, const uint8_t *data, size_t n, hearth_err *err);
 // How many bytes at the front of s are replaced, and by what; 0 when none are.
 size_t charsmap_match(const charsmap *m, str s, str *with);
+// What the rule for the shortest front of s puts instead; false when there is none.
+bool charsmap_first(const charsmap *m, str s, str *with);
 
 #endif

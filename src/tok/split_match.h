@@ -38,6 +38,7 @@ size_t match_deepseek_marks(str s, size_t at); // \s?[!-/:-~ and their wide form
 size_t match_last_spaces(str s, size_t at);    // \s+$
 size_t match_cjk(str s, size_t at);            // ideographs, kana and others, as deepseek has it
 size_t match_han_kana(str s, size_t at);       // ideographs and kana
+size_t match_words(str s, size_t at);          // \w+|[^\w\s]+
 size_t match_youtu_scripts(str s, size_t at);  // runs of Hangul, marks, Bopomofo, ideographs
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tok/glyph.h"
+#include "tok/json/ranges.h"
 
 size_t match_newline(str s, size_t at) { return at + (s.p[at] == '\r' || s.p[at] == '\n'); }
 size_t match_number(str s, size_t at) { return glyph_skip_some(s, at, SET_N, 1); }
@@ -46,6 +47,17 @@ static size_t match_after_space(str s, size_t at, uint32_t set)
 
 size_t match_space_letters(str s, size_t at) { return match_after_space(s, at, SET_L); }
 size_t match_space_points(str s, size_t at) { return match_after_space(s, at, SET_P); }
+
+size_t match_words(str s, size_t at)
+{
+    glyph g = glyph_at(s, at);
+    bool word = g.cp != UTF8_BAD && range_is_word(g.cp);
+    while (g.n && g.set != SET_SPACE && (g.cp != UTF8_BAD && range_is_word(g.cp)) == word) {
+        at += g.n;
+        g = glyph_at(s, at);
+    }
+    return at;
+}
 
 // \s+$ : all that is before the white space at the end counts as one match, or the search for it
 // would begin anew at each character.

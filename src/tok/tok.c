@@ -40,14 +40,61 @@ static hearth_status open_parts(tok *t, const gguf *g, hearth_err *err)
     return special_build(t, err);
 }
 
-hearth_status tok_open(const gguf *g, tok **out, hearth_err *err)
+hearth_status tok_new(tok **out, hearth_err *err)
 {
-    *out = NULL;
     tok *t = mem_alloc_zero(MEM_TOKENIZER, 1, sizeof *t);
     if (!t) return err_fail(err, HEARTH_E_NOMEM, "no memory for a tokenizer");
     // Every array is proportional to one of the file's, which bounds them all.
     arena_init(&t->mem, MEM_TOKENIZER, SIZE_MAX / 2);
     map_init(&t->words, MEM_TOKENIZER);
+    *out = t;
+    return HEARTH_OK;
+}
+
+static bool is_known_model(const gguf *g)
+{
+    str model;
+    bool found = false;
+    if (gguf_get_str(g, "tokenizer.ggml.model", &model, &found, NULL) != HEARTH_OK) return true;
+    for (size_t i = 0; i < COUNTOF(KINDS) && found; i++) {
+        if (str_eq_z(model, KINDS[i]->model)) return true;
+    }
+    return false;
+}
+
+// The tokenizer.json that converters may leave in a file counts where nothing else is known. The
+// special tokens are those of the file's own keys.
+static hearth_status open_huggingface(const gguf *g, tok **out, bool *found, hearth_err *err)
+{
+    str json;
+    *found = false;
+    if (is_known_model(g)) return HEARTH_OK;
+    HEARTH_TRY(gguf_get_str(g, "tokenizer.huggingface.json", &json, found, err));
+    if (!*found) return HEARTH_OK;
+    HEARTH_TRY(tok_open_json(json, (str){"", 0}, out, err));
+    tok *t = *out;
+    tok_special said = t->special;
+    hearth_status status = vocab_read_specials(t, g, err);
+    t->special.add_bos = said.add_bos; // of the post-processor, which does it
+    t->special.add_eos = said.add_eos;
+    t->special.unk = said.unk;
+    if (status == HEARTH_OK) {
+        ends_mark(t);
+        return HEARTH_OK;
+    }
+    tok_free(t);
+    *out = NULL;
+    return status;
+}
+
+hearth_status tok_open(const gguf *g, tok **out, hearth_err *err)
+{
+    *out = NULL;
+    tok *t;
+    bool done;
+    HEARTH_TRY(open_huggingface(g, out, &done, err));
+    if (done) return HEARTH_OK;
+    HEARTH_TRY(tok_new(&t, err));
     hearth_status status = open_parts(t, g, err);
     if (status != HEARTH_OK) {
         tok_free(t);
@@ -60,6 +107,7 @@ hearth_status tok_open(const gguf *g, tok **out, hearth_err *err)
 void tok_free(tok *t)
 {
     if (!t) return;
+    if (t->kind && t->kind->close) t->kind->close(t);
     map_release(&t->words);
     arena_release(&t->mem);
     mem_free(t);
@@ -122,16 +170,7 @@ hearth_status ids_push_byte(const tok *t, uint8_t byte, size_t run_start, tok_id
 
 // --- encoding -----------------------------------------------------------------------------------
 
-// The text with a cursor in its runs. Positions are asked for in rising order.
-typedef struct marked {
-    str text;
-    const str_run *runs;
-    size_t n_runs, run_end; // runs[0] ends at run_end; those behind it are to come
-    bool parses;            // control tokens at all
-} marked;
-
-// How many bytes from `at` on may be a control token: those up to the next user's.
-static size_t count_control(marked *m, size_t at)
+size_t marked_count_control(tok_marked *m, size_t at)
 {
     if (!m->parses) return 0;
     while (m->run_end <= at && m->n_runs > 1) {
@@ -146,13 +185,29 @@ static size_t count_control(marked *m, size_t at)
     return end - at;
 }
 
+bool marked_has_user(tok_marked *m, size_t from, size_t to)
+{
+    while (m->run_end <= from && m->n_runs > 1) {
+        m->runs++;
+        m->n_runs--;
+        m->run_end += m->runs->n;
+    }
+    bool has = m->n_runs > 0 && m->runs->is_user;
+    size_t end = m->run_end;
+    for (size_t i = 1; i < m->n_runs && end < to && !has; i++) {
+        has = m->runs[i].is_user && m->runs[i].n > 0;
+        end += m->runs[i].n;
+    }
+    return has;
+}
+
 // The first special token of the text at or after `from`; TOK_NONE when there is none.
-static int32_t find_special(const tok *t, marked *m, size_t from, size_t *at, size_t *len)
+static int32_t find_special(const tok *t, tok_marked *m, size_t from, size_t *at, size_t *len)
 {
     str s = m->text;
     for (size_t i = from; i < s.n; i++) {
         if (!t->trie.first[(uint8_t)s.p[i]]) continue;
-        int32_t id = special_match(t, (str){s.p + i, s.n - i}, count_control(m, i), len);
+        int32_t id = special_match(t, (str){s.p + i, s.n - i}, marked_count_control(m, i), len);
         if (id == TOK_NONE) continue;
         *at = i;
         return id;
@@ -173,7 +228,7 @@ static str strip_text(const tok *t, str s, size_t from, size_t to, int32_t befor
     return (str){s.p + from, to - from};
 }
 
-static hearth_status encode_text(const tok *t, marked *m, tok_ids *out, hearth_err *err)
+static hearth_status encode_text(const tok *t, tok_marked *m, tok_ids *out, hearth_err *err)
 {
     str text = m->text;
     int32_t before = TOK_NONE; // the special token in front
@@ -189,7 +244,7 @@ static hearth_status encode_text(const tok *t, marked *m, tok_ids *out, hearth_e
     return HEARTH_OK;
 }
 
-static hearth_status encode_all(const tok *t, marked *m, bool add_special, tok_ids *out,
+static hearth_status encode_all(const tok *t, tok_marked *m, bool add_special, tok_ids *out,
                                 hearth_err *err)
 {
     const tok_special *s = &t->special;
@@ -209,9 +264,11 @@ hearth_status tok_encode_marked(const tok *t, str text, const str_run *runs, siz
     size_t n_before = out->n, n_covered = 0;
     for (size_t i = 0; i < n_runs; i++) n_covered += runs[i].n;
     ASSERT(n_covered == text.n);
-    marked m = {.text = text, .runs = runs, .n_runs = n_runs, .parses = o.parse_special};
+    tok_marked m = {.text = text, .runs = runs, .n_runs = n_runs, .parses = o.parse_special};
     if (n_runs > 0) m.run_end = runs[0].n;
-    hearth_status status = encode_all(t, &m, o.add_special, out, err);
+    hearth_status status = t->kind->encode_all
+                               ? t->kind->encode_all(t, &m, o.add_special, out, err)
+                               : encode_all(t, &m, o.add_special, out, err);
     if (status != HEARTH_OK) out->n = n_before;
     return status;
 }
@@ -226,7 +283,10 @@ hearth_status tok_encode(const tok *t, str text, tok_options o, tok_ids *out, he
 hearth_status tok_decode_one(const tok *t, int32_t id, bool special, bool first, buf *out)
 {
     if (!is_token(t, id)) return HEARTH_E_ARG;
-    switch (attr_of(t, id)) {
+    tok_attr attr = attr_of(t, id);
+    bool hidden = !special && (attr == TOK_UNKNOWN || attr == TOK_CONTROL);
+    if (t->kind->decodes_all && !hidden) return t->kind->decode(t, id, first, out);
+    switch (attr) {
     case TOK_UNKNOWN:
     case TOK_CONTROL: return special ? buf_append_str(out, t->text[id]) : HEARTH_OK;
     case TOK_USER_DEFINED: return buf_append_str(out, t->text[id]);

@@ -27,6 +27,10 @@ typedef struct tok_special { // ids, TOK_NONE when the file names none
 // The tokenizer owns what it needs: `g` and its mapping are borrowed for vocabulary strings and
 // must outlive it.
 hearth_status tok_open(const gguf *g, tok **out, hearth_err *err);
+// The same from the text of a tokenizer.json, of any kind (json/pipe.h), which is copied. `config`:
+// the text of the tokenizer_config.json beside it, which names special tokens; empty when there is
+// none. tok_open() does this with 'tokenizer.huggingface.json' where a file has nothing it knows.
+hearth_status tok_open_json(str json, str config, tok **out, hearth_err *err);
 void tok_free(tok *t); // NULL is legal
 int32_t tok_count(const tok *t);
 const tok_special *tok_specials(const tok *t);
@@ -56,7 +60,14 @@ hearth_status tok_decode_one(const tok *t, int32_t id, bool special, bool first,
 
 // Streaming decode: bytes come out only as whole UTF-8 characters; bytes that can never become one
 // are replaced by U+FFFD by the flush only when `replace` is set, else passed through.
-typedef struct tok_stream { char tail[8]; size_t n_tail; bool started; } tok_stream;
+// Decoders of tokenizer.json that look at the token before or the end of the text work here alone.
+typedef struct tok_stream {
+    char tail[8];
+    size_t n_tail;
+    bool started;
+    bool space;      // one that the text has only if something follows
+    int32_t last_id; // the last token that showed; TOK_NONE: none
+} tok_stream;
 void tok_stream_init(tok_stream *s);
 hearth_status tok_stream_put(const tok *t, tok_stream *s, int32_t id, bool special, buf *out);
 hearth_status tok_stream_flush(tok_stream *s, bool replace, buf *out);

@@ -13,8 +13,10 @@
 #include "tok/trie.h"
 
 typedef struct tok_kind tok_kind;
+typedef struct tok_marked tok_marked;
 typedef struct bpe_data bpe_data;   // bpe.c
 typedef struct unigram_data unigram_data; // unigram.c
+typedef struct pipe pipe;           // json/pipe.h
 
 struct tok {
     arena mem;             // all arrays below
@@ -33,6 +35,9 @@ struct tok {
     bool breaks_at_space;  // "llama", "t5": no token holds U+2581 after another character
     bpe_data *bpe;         // "gpt2"
     unigram_data *unigram; // "t5"
+    pipe *pipe;            // tokenizer.json
+    str word_end;          // tokens with it end in a space, but for the last; empty: none
+    bool drops_repeats;    // a token like the one before says nothing
     byte_trie bytes;       // "rwkv": all tokens, not as they are spelled but as they are
     bool add_sep;          // the end of a text is the separator: "bert"
     bool lowers, strips_accents; // "bert"
@@ -48,12 +53,18 @@ struct tok_kind {
     // Text between special tokens or the ends: SentencePiece puts its space in front of each.
     hearth_status (*encode)(const tok *t, str text, tok_ids *out, hearth_err *err);
     hearth_status (*decode)(const tok *t, int32_t id, bool first, buf *out); // ordinary tokens
+    // tokenizer.json: all of encoding, and of decoding tokens of every kind.
+    hearth_status (*encode_all)(const tok *t, tok_marked *m, bool add_special, tok_ids *out,
+                                hearth_err *err);
+    void (*close)(tok *t); // what is not in t->mem; NULL: nothing
+    bool decodes_all;
 };
 extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram,
-    tok_kind_rwkv, tok_kind_gemma4;
+    tok_kind_rwkv, tok_kind_gemma4, tok_kind_json;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);
+hearth_status vocab_read_specials(tok *t, const gguf *g, hearth_err *err);
 // Fills t->words; types must be final.
 hearth_status vocab_index(tok *t, hearth_err *err);
 bool vocab_is_word(const tok *t, int32_t id); // may ordinary text become this token?
@@ -71,6 +82,20 @@ size_t spm_find_word_end(const tok *t, str s, size_t at);
 // U+2581 for each space, or for each run of them.
 void spm_escape_spaces(str s, bool runs, buf *out);
 hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out);
+
+// --- tok.c ---------------------------------------------------------------------------------------
+hearth_status tok_new(tok **out, hearth_err *err); // an empty one
+
+// A text with a cursor in its runs (tok_encode_marked). Positions are asked for in rising order.
+struct tok_marked {
+    str text;
+    const str_run *runs;
+    size_t n_runs, run_end; // runs[0] ends at run_end; those behind it are to come
+    bool parses;            // control tokens at all
+};
+// How many bytes from `at` on may be a control token: those up to the next user's.
+size_t marked_count_control(tok_marked *m, size_t at);
+bool marked_has_user(tok_marked *m, size_t from, size_t to); // are any of these bytes a user's?
 
 // --- ends.c: tokens that end a generation -------------------------------------------------------
 void ends_mark(tok *t);

@@ -4,25 +4,23 @@
 // put in front, and of all ways to cover the text with tokens the one with the highest sum of
 // scores is taken. A character that is no token costs 10 more than the worst token; it becomes its
 // bytes where the vocabulary has them, otherwise a run of such characters becomes one unknown
-// token. Sums are doubles, as in the tokenizers package; the sentencepiece package adds floats, and
-// where two ways are equal but for rounding (one text of some 90,000) takes the other.
+// token. The sentencepiece package adds floats, not doubles (lattice.h), and where two ways are
+// equal but for rounding (one text of some 90,000) takes the other.
 //
-// best[i] is the best way to cover the first i bytes: from each character that can be reached, the
-// trie gives every token that begins there. Where no token holds U+2581 behind another character,
-// no way crosses the front of a word; words are then done one by one (as in spm.c).
+// Where no token holds U+2581 behind another character, no way crosses the front of a word; words
+// are then done one by one (as in spm.c).
 //
 // Bytes that are not UTF-8 become U+FFFD, and what the rules removed does not come back.
 #include <math.h>
 
 #include "defs/limits.h"
 #include "tok/charsmap.h"
+#include "tok/lattice.h"
 #include "tok/tok_int.h"
 
 struct unigram_data {
     charsmap rules;
-    byte_trie words;  // ordinary tokens; user-defined ones are found before, see special.c
-    float *score;     // [t->n]
-    double unk_score;
+    lattice ways; // of ordinary tokens; user-defined ones are found before, see special.c
 };
 
 static const str SPACE_MARK = {"\xE2\x96\x81", 3}; // U+2581
@@ -44,18 +42,18 @@ static hearth_status read_scores(tok *t, const gguf *g, hearth_err *err)
     const gguf_kv *kv;
     HEARTH_TRY(vocab_find_array(g, key, t->n, &kv, err));
     if (!kv) return err_fail(err, HEARTH_E_FORMAT, "'%s': missing", key);
-    t->unigram->score = arena_new(&t->mem, float, (size_t)t->n);
-    if (!t->unigram->score) return err_fail(err, HEARTH_E_NOMEM, "'%s': no memory", key);
+    t->unigram->ways.score = arena_new(&t->mem, double, (size_t)t->n);
+    if (!t->unigram->ways.score) return err_fail(err, HEARTH_E_NOMEM, "'%s': no memory", key);
     double least = (double)INFINITY;
     for (int32_t i = 0; i < t->n; i++) {
         double score;
         if (!gguf_item_f64(kv, (uint64_t)i, &score) || !isfinite(score)) {
             return err_fail(err, HEARTH_E_FORMAT, "'%s': token %d has no number", key, (int)i);
         }
-        t->unigram->score[i] = (float)score;
+        t->unigram->ways.score[i] = score;
         if (attr_of(t, i) == TOK_NORMAL && score < least) least = score;
     }
-    t->unigram->unk_score = (isfinite(least) ? least : 0) - UNK_PENALTY;
+    t->unigram->ways.unk_score = (isfinite(least) ? least : 0) - UNK_PENALTY;
     return HEARTH_OK;
 }
 
@@ -70,9 +68,9 @@ static hearth_status build_trie(tok *t, hearth_err *err)
         }
         bytes += t->text[i].n;
     }
-    HEARTH_TRY(trie_init(&t->unigram->words, &t->mem, bytes, err));
+    HEARTH_TRY(trie_init(&t->unigram->ways.words, &t->mem, bytes, err));
     for (int32_t i = 0; i < t->n; i++) {
-        if (attr_of(t, i) == TOK_NORMAL) trie_insert(&t->unigram->words, t->text[i], i);
+        if (attr_of(t, i) == TOK_NORMAL) trie_insert(&t->unigram->ways.words, t->text[i], i);
     }
     return HEARTH_OK;
 }
@@ -132,92 +130,18 @@ static void normalize(const tok *t, str s, buf *out)
     while (removes && str_ends(buf_str(out), SPACE_MARK)) out->n -= SPACE_MARK.n;
 }
 
-// --- the best way -------------------------------------------------------------------------------
+// --- encoding -----------------------------------------------------------------------------------
 
-typedef struct step { // the last token of the best way to here
-    double sum;
-    uint32_t start;
-    int32_t id; // TOK_NONE: a character that is no token
-} step;
-
-typedef struct ways {
-    step *best; // [cap]
-    size_t cap;
-} ways;
-
-#define NOWHERE UINT32_MAX
-
-static hearth_status begin_ways(ways *w, size_t n, hearth_err *err)
+static hearth_status encode_word(const tok *t, str s, lattice_ways *w, size_t run_start,
+                                 tok_ids *out, hearth_err *err)
 {
-    size_t bytes, cap = n + 1;
-    if (cap > w->cap) {
-        mem_free(w->best);
-        w->cap = 0;
-        cap = size_max(cap, 256);
-        w->best = n < NOWHERE && mul_ok(cap, sizeof *w->best, &bytes)
-                      ? mem_alloc(MEM_TOKENIZER, bytes)
-                      : NULL;
-        if (!w->best) {
-            return err_fail(err, HEARTH_E_NOMEM, "no memory to tokenize a word of %zu bytes", n);
-        }
-        w->cap = cap;
-    }
-    for (size_t i = 0; i <= n; i++) w->best[i] = (step){.start = NOWHERE, .id = TOK_NONE};
-    w->best[0].start = 0;
-    return HEARTH_OK;
-}
-
-static void offer(step *to, double sum, size_t start, int32_t id)
-{
-    if (to->start == NOWHERE || sum > to->sum) *to = (step){sum, (uint32_t)start, id};
-}
-
-// Every token that begins at `at`, and the character itself where it is none.
-static void extend(const unigram_data *d, str s, size_t at, size_t char_n, step *best)
-{
-    bool is_token = false;
-    uint32_t node = 0;
-    for (size_t i = at; i < s.n && (node = trie_step(&d->words, node, (uint8_t)s.p[i])) != 0; i++) {
-        int32_t id = d->words.node[node].id;
-        if (id == TOK_NONE) continue;
-        offer(&best[i + 1], best[at].sum + (double)d->score[id], at, id);
-        is_token = is_token || i + 1 == at + char_n;
-    }
-    if (!is_token) offer(&best[at + char_n], best[at].sum + d->unk_score, at, TOK_NONE);
-}
-
-// Turns the chain of steps round: afterwards `start` of best[i] is where the step from i ends.
-static void reverse_steps(step *best, size_t n)
-{
-    size_t end = n;
-    step last = best[n];
-    while (end > 0) {
-        size_t start = last.start;
-        step before = best[start];
-        best[start].id = last.id;
-        best[start].start = (uint32_t)end;
-        end = start;
-        last = before;
-    }
-}
-
-static hearth_status encode_word(const tok *t, str s, ways *w, size_t run_start, tok_ids *out,
-                                 hearth_err *err)
-{
-    HEARTH_TRY(begin_ways(w, s.n, err));
-    for (size_t at = 0; at < s.n;) {
-        uint32_t cp;
-        size_t n = utf8_decode(s.p + at, s.n - at, &cp);
-        extend(t->unigram, s, at, n, w->best);
-        at += n;
-    }
-    reverse_steps(w->best, s.n);
-    for (size_t at = 0; at < s.n; at = w->best[at].start) {
-        if (w->best[at].id != TOK_NONE) {
-            HEARTH_TRY(ids_push(out, w->best[at].id, err));
+    HEARTH_TRY(lattice_find(&t->unigram->ways, s, w, err));
+    for (size_t at = 0; at < s.n; at = w->step[at].end) {
+        if (w->step[at].id != TOK_NONE) {
+            HEARTH_TRY(ids_push(out, w->step[at].id, err));
             continue;
         }
-        for (size_t i = at; i < w->best[at].start; i++) {
+        for (size_t i = at; i < w->step[at].end; i++) {
             HEARTH_TRY(ids_push_byte(t, (uint8_t)s.p[i], run_start, out, err));
         }
     }
@@ -227,7 +151,7 @@ static hearth_status encode_word(const tok *t, str s, ways *w, size_t run_start,
 static hearth_status encode_unigram(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
     buf normal;
-    ways w = {0};
+    lattice_ways w = {0};
     size_t run_start = out->n;
     buf_init(&normal, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES + 3);
     normalize(t, text, &normal);
@@ -239,7 +163,7 @@ static hearth_status encode_unigram(const tok *t, str text, tok_ids *out, hearth
         status = encode_word(t, (str){s.p + at, end - at}, &w, run_start, out, err);
         at = end;
     }
-    mem_free(w.best);
+    lattice_ways_release(&w);
     buf_release(&normal);
     return status;
 }

@@ -86,7 +86,7 @@ static hearth_status read_id(const tok *t, const gguf *g, const char *key, int32
     return HEARTH_OK;
 }
 
-static hearth_status read_specials(tok *t, const gguf *g, hearth_err *err)
+hearth_status vocab_read_specials(tok *t, const gguf *g, hearth_err *err)
 {
     tok_special *s = &t->special;
     const struct { const char *key; int32_t *id; } ids[] = {
@@ -125,7 +125,7 @@ hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err)
     for (size_t i = 0; i < COUNTOF(t->byte_id); i++) t->byte_id[i] = TOK_NONE;
     HEARTH_TRY(read_texts(t, g, err));
     HEARTH_TRY(read_types(t, g, err));
-    return read_specials(t, g, err);
+    return vocab_read_specials(t, g, err);
 }
 
 bool vocab_is_word(const tok *t, int32_t id)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "tok/fold.h"
-#include "tok/glyph.h"
+#include "tok/json/ranges.h"
 #include "tok/tok_int.h"
 
 enum { WORD_CHARS_MAX = 100 }; // as published; a longer word is unknown whatever the vocabulary
@@ -106,37 +106,11 @@ static void add_char(word *w, uint32_t cp)
     w->n += n;
 }
 
-// Blocks of ideographs as BERT lists them, with the published mistake at 0x2B920 (for 0x2B820).
-static bool is_ideograph(uint32_t cp)
-{
-    static const uint32_t blocks[][2] = {
-        {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
-        {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F}};
-    if (cp < 0x3400) return false;
-    for (size_t i = 0; i < COUNTOF(blocks); i++) {
-        if (cp >= blocks[i][0] && cp <= blocks[i][1]) return true;
-    }
-    return false;
-}
-
-static bool is_removed(uint32_t cp)
-{
-    if (cp == '\t' || cp == '\n' || cp == '\r') return false;
-    return cp == 0 || cp == 0xFFFD || cp > 0x10FFFF || unicode_get_category(cp) >= UC_CC;
-}
-
-static bool is_point(uint32_t cp)
-{
-    unicode_category category = unicode_get_category(cp);
-    bool symbol = category >= UC_SM && category <= UC_SO;
-    return unicode_is_punctuation(category) || (cp < 0x80 && symbol);
-}
-
 // One character after normalisation.
 static hearth_status take_char(word *w, uint32_t cp, bool alone)
 {
     if (unicode_is_space(cp)) return end_word(w);
-    alone = alone || is_point(cp);
+    alone = alone || range_is_mark(cp);
     if (alone) HEARTH_TRY(end_word(w));
     add_char(w, cp);
     return alone ? end_word(w) : HEARTH_OK;
@@ -144,13 +118,14 @@ static hearth_status take_char(word *w, uint32_t cp, bool alone)
 
 static hearth_status take_raw(word *w, uint32_t cp)
 {
-    if (is_removed(cp)) return HEARTH_OK;
+    if (cp == UTF8_BAD || range_is_bert_removed(cp)) return HEARTH_OK;
     uint32_t plain[FOLD_MAX] = {cp}, lower[2];
     int n = w->t->strips_accents ? fold_strip(cp, plain) : 1;
     for (int i = 0; i < n; i++) {
         lower[0] = plain[i];
         int n_lower = w->t->lowers ? fold_lower(plain[i], lower) : 1;
-        for (int k = 0; k < n_lower; k++) HEARTH_TRY(take_char(w, lower[k], is_ideograph(cp)));
+        bool alone = range_is_ideograph(cp);
+        for (int k = 0; k < n_lower; k++) HEARTH_TRY(take_char(w, lower[k], alone));
     }
     return HEARTH_OK;
 }
