@@ -9,10 +9,10 @@ typedef struct run_args {
     engine_args engine;
     sampler_params sampling; // seed, bias and order are filled from the fields below
     int64_t seed, predict;
-    const char *prompt, *file, *samplers;
+    const char *prompt, *file, *samplers, *system, *template_file, *tools;
     opt_list stop, bias;
     bool raw, ignore_eos, special, stats, demo;
-    int logprobs;
+    int logprobs, think; // think: index into "auto on off hide"
 } run_args;
 
 typedef struct show_args {

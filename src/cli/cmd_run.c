@@ -71,20 +71,17 @@ static hearth_status read_prompt(cli *c, const run_args *a, const char *text, ru
     return st;
 }
 
-static void say_what_is_unusual(cli *c, const run_args *a, const engine *e, const char *source)
+static void say_what_is_unusual(cli *c, const char *source)
 {
     if (strcmp(source, DEMO_SOURCE) == 0) {
         note(c, "no built-in model yet: this is a tiny model with random weights, "
                 "its text means nothing");
-    } else if (engine_get_info(e)->has_chat_template && !a->raw) {
-        note(c, "the model's chat template is not applied: the prompt is plain text "
-                "(--raw for no remark)");
     }
 }
 
 static hearth_status answer_once(talk *t, const run_input *in, hearth_err *err)
 {
-    HEARTH_TRY(talk_append(t, buf_str(&in->prompt), err));
+    HEARTH_TRY(talk_ask(t, buf_str(&in->prompt), STR(""), err));
     HEARTH_TRY(talk_answer(t, err));
     if (t->keeps_text) {
         talk_print_json(t, in->source);
@@ -118,7 +115,7 @@ static hearth_status run_model(cli *c, const run_args *a, const run_input *in, h
     hearth_status st = open_engine(in->source, &o, &t.e, &t.load_ns, err);
     progress_clear(c);
     if (st != HEARTH_OK) return st;
-    say_what_is_unusual(c, a, t.e, in->source);
+    say_what_is_unusual(c, in->source);
     st = talk_init(&t, err);
     if (st == HEARTH_OK) st = in->is_chat ? chat_run(&t, err) : answer_once(&t, in, err);
     if (st != HEARTH_OK && c->out_failed == HEARTH_OK) name_source(in->source, err);

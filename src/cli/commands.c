@@ -114,8 +114,18 @@ static const opt run_rows[] = {
      .value = "TEXT", .group = "Input", .help = "the text to go on from"},
     {.name = "file", .letter = 'f', .is_common = true, .kind = OPT_PATH, AT(file), .value = "FILE",
      .group = "Input", .help = "read the prompt from a file, - for stdin"},
+    {.name = "system", .is_common = true, .kind = OPT_TEXT, AT(system),
+     .alias = "-sys --system-prompt", .value = "TEXT", .group = "Input",
+     .help = "what the model is told before the conversation"},
     {.name = "raw", .is_common = true, .kind = OPT_FLAG, AT(raw), .group = "Input",
-     .help = "the prompt exactly as given and the text exactly as it comes"},
+     .help = "no chat template: the prompt exactly as given, the text exactly as it comes"},
+    {.name = "template", .kind = OPT_PATH, AT(template_file), .alias = "--chat-template-file",
+     .value = "FILE", .group = "Input", .help = "a chat template instead of the model's"},
+    {.name = "tools", .kind = OPT_PATH, AT(tools), .value = "FILE", .group = "Input",
+     .help = "JSON array of tools that the model may call; calls are shown, not run"},
+    {.name = "think", .is_common = true, .kind = OPT_CHOICE, AT(think), .value = "WHEN",
+     .def = "auto", .choices = "auto on off hide", .group = "Input",
+     .help = "reasoning before the answer: as the template has it, asked for, off, not shown"},
     {.name = "demo", .kind = OPT_FLAG, AT(demo), .group = "Input",
      .help = "a tiny model with random weights instead of a file"},
     {.name = "predict", .letter = 'n', .is_common = true, .kind = OPT_I64, AT(predict),
@@ -300,6 +310,9 @@ static const cmd commands[] = {
      "MODEL is a GGUF file; for a split model, its first part. The prompt comes from the second "
      "word, --prompt, --file, or stdin when that is no terminal. Without any, on a terminal, a "
      "conversation begins; type /help there.\n\n"
+     "A model with a chat template gets the prompt as a message of the user. What a message says "
+     "never becomes a control token. Reasoning is shown on a terminal only. A model without a "
+     "template, or --raw, continues the prompt as plain text.\n\n"
      "A single word with a space in it that names no file is taken as a prompt for the built-in "
      "model.\n\n"
      "The text goes to stdout as it is generated; everything else goes to stderr.",

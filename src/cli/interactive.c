@@ -1,11 +1,12 @@
 // A conversation on the terminal: lines from a person, answers from the model, and a few commands.
 //
-// There are no chat templates yet, so a line is appended to the text as it is (on a line of its
-// own) and the model goes on from there. Ctrl-C stops an answer and keeps what came; at the prompt
-// it empties the line, on an empty line a second one leaves.
+// With a chat template a line is a message; without one it is appended to the text as it is (on a
+// line of its own) and the model goes on from there. Ctrl-C stops an answer and keeps what came; at
+// the prompt it empties the line, on an empty line a second one leaves.
 //
 // A saved conversation is the list of tokens and the engine's own export:
-//   "HEARTHCV" | u32 version 1 | u32 n_tokens | i32 token[n_tokens] | export, all little endian
+//   "HEARTHCV" | u32 version 2 | u32 n_tokens | u32 n_bytes | i32 token[n_tokens]
+//   | n_bytes of messages as JSON, not in brackets | export, all little endian
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "os/os.h"
 
 static const char SAVE_MAGIC[8] = {'H', 'E', 'A', 'R', 'T', 'H', 'C', 'V'};
-enum { SAVE_VERSION = 1, SAVE_HEADER_BYTES = 16 };
+enum { SAVE_VERSION = 2, SAVE_HEADER_BYTES = 20 };
 
 static const char HELP[] =
     "  /help        this list\n"
@@ -38,18 +39,20 @@ static uint32_t get_u32(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static hearth_status append_tokens(const tok_ids *ids, buf *out, hearth_err *err)
+static hearth_status append_tokens(const tok_ids *ids, str messages, buf *out, hearth_err *err)
 {
     uint8_t header[SAVE_HEADER_BYTES];
     memcpy(header, SAVE_MAGIC, sizeof SAVE_MAGIC);
     put_u32(header + 8, SAVE_VERSION);
     put_u32(header + 12, (uint32_t)ids->n);
+    put_u32(header + 16, (uint32_t)messages.n);
     buf_append(out, header, sizeof header);
     for (size_t i = 0; i < ids->n; i++) {
         uint8_t item[4];
         put_u32(item, (uint32_t)ids->id[i]);
         buf_append(out, item, sizeof item);
     }
+    buf_append_str(out, messages);
     return out->failed == HEARTH_OK ? HEARTH_OK : err_fail(err, out->failed, "out of memory");
 }
 
@@ -58,7 +61,7 @@ static hearth_status save(talk *t, const char *path, hearth_err *err)
     buf data;
     safe_file *f = NULL;
     buf_init(&data, MEM_MISC, SIZE_MAX);
-    hearth_status st = append_tokens(&t->tokens, &data, err);
+    hearth_status st = append_tokens(&t->tokens, buf_str(&t->d.messages), &data, err);
     if (st == HEARTH_OK) st = engine_session_export(t->e, t->s, &data, err);
     if (st == HEARTH_OK) st = safe_open(path, &f, err);
     if (st == HEARTH_OK) {
@@ -73,7 +76,8 @@ static hearth_status save(talk *t, const char *path, hearth_err *err)
     return st;
 }
 
-static hearth_status check_saved(const buf *data, size_t *n_tokens, hearth_err *err)
+static hearth_status check_saved(const buf *data, size_t *n_tokens, size_t *n_messages,
+                                 hearth_err *err)
 {
     const uint8_t *p = (const uint8_t *)data->p;
     if (data->n < SAVE_HEADER_BYTES || memcmp(p, SAVE_MAGIC, sizeof SAVE_MAGIC) != 0) {
@@ -84,18 +88,20 @@ static hearth_status check_saved(const buf *data, size_t *n_tokens, hearth_err *
                         (unsigned)get_u32(p + 8), SAVE_VERSION);
     }
     *n_tokens = get_u32(p + 12);
-    if (*n_tokens > (data->n - SAVE_HEADER_BYTES) / 4) {
-        return err_fail(err, HEARTH_E_FORMAT, "%zu tokens do not fit into %zu bytes", *n_tokens,
-                        data->n);
+    *n_messages = get_u32(p + 16);
+    size_t room = data->n - SAVE_HEADER_BYTES;
+    if (*n_tokens > room / 4 || *n_messages > room - *n_tokens * 4) {
+        return err_fail(err, HEARTH_E_FORMAT, "%zu tokens and %zu bytes do not fit into %zu bytes",
+                        *n_tokens, *n_messages, data->n);
     }
     return HEARTH_OK;
 }
 
 static hearth_status take_saved(talk *t, const buf *data, hearth_err *err)
 {
-    size_t n = 0;
+    size_t n = 0, n_messages = 0;
     tok_ids ids = {0};
-    HEARTH_TRY(check_saved(data, &n, err));
+    HEARTH_TRY(check_saved(data, &n, &n_messages, err));
     const uint8_t *p = (const uint8_t *)data->p + SAVE_HEADER_BYTES;
     int64_t n_vocab = engine_get_info(t->e)->n_vocab;
     hearth_status st = HEARTH_OK;
@@ -106,11 +112,13 @@ static hearth_status take_saved(talk *t, const buf *data, hearth_err *err)
                  : err_fail(err, HEARTH_E_FORMAT, "token %u is outside the vocabulary",
                             (unsigned)id);
     }
-    size_t at = SAVE_HEADER_BYTES + 4 * n;
+    str messages = {data->p + SAVE_HEADER_BYTES + 4 * n, n_messages};
+    size_t at = SAVE_HEADER_BYTES + 4 * n + n_messages;
     if (st == HEARTH_OK) st = engine_session_import(t->e, t->s, data->p + at, data->n - at, err);
     if (st == HEARTH_OK) {
         tok_ids_release(&t->tokens);
         t->tokens = ids;
+        st = dialog_replace(t, messages, err);
     } else {
         tok_ids_release(&ids);
     }
@@ -157,7 +165,7 @@ static hearth_status forget(talk *t, const char *text, hearth_err *err)
 {
     (void)text;
     (void)err;
-    t->tokens.n = 0;
+    dialog_clear(t);
     return HEARTH_OK;
 }
 
@@ -212,15 +220,16 @@ static void run_command(talk *t, str line)
 
 // --- the conversation ---------------------------------------------------------------------------
 
-// A line that failed is taken out of the conversation again.
+// A line that failed is taken out of the conversation again. Tokens of messages are made anew then.
 static hearth_status ask(talk *t, str line, hearth_err *err)
 {
-    size_t before = t->tokens.n;
-    hearth_status st = HEARTH_OK;
-    if (before > 0 && !t->ends_in_newline) st = talk_append(t, STR("\n"), err);
-    if (st == HEARTH_OK) st = talk_append(t, line, err);
+    size_t n_tokens = t->tokens.n, n_bytes = t->d.messages.n;
+    hearth_status st = talk_ask(t, line, STR("\n"), err);
     if (st == HEARTH_OK) st = talk_answer(t, err);
-    if (st != HEARTH_OK) t->tokens.n = before;
+    if (st != HEARTH_OK) {
+        t->tokens.n = t->d.is_on ? 0 : n_tokens;
+        t->d.messages.n = n_bytes;
+    }
     return st;
 }
 

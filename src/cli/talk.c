@@ -81,12 +81,14 @@ hearth_status talk_init(talk *t, hearth_err *err)
     t->o.special = a->special;
     t->o.n_logprobs = a->logprobs;
     t->keeps_text = a->common.json;
+    HEARTH_TRY(dialog_init(t, err));
     return engine_session_open(t->e, &t->s, err);
 }
 
 void talk_release(talk *t)
 {
     if (t->s) engine_session_close(t->e, t->s);
+    dialog_release(&t->d);
     tok_ids_release(&t->tokens);
     buf_release(&t->text);
     buf_release(&t->logprobs);
@@ -104,13 +106,20 @@ static hearth_status begin_text(talk *t, bool is_empty, hearth_err *err)
                     "the prompt is empty and the model has no beginning-of-text token");
 }
 
-// Control tokens spelled in a prompt are parsed: without chat templates, writing them is the only
+// Control tokens spelled in a prompt are parsed: without a chat template, writing them is the only
 // way to give a model the form that it was trained on.
 hearth_status talk_append(talk *t, str text, hearth_err *err)
 {
     tok_options o = {.add_special = false, .parse_special = true};
     if (t->tokens.n == 0) HEARTH_TRY(begin_text(t, text.n == 0, err));
     return text.n ? engine_tokenize(t->e, text, o, &t->tokens, err) : HEARTH_OK;
+}
+
+hearth_status talk_ask(talk *t, str text, str joiner, hearth_err *err)
+{
+    if (t->d.is_on) return dialog_ask(t, text, err);
+    if (t->tokens.n > 0 && !t->ends_in_newline) HEARTH_TRY(talk_append(t, joiner, err));
+    return talk_append(t, text, err);
 }
 
 // --- answer -------------------------------------------------------------------------------------
@@ -126,6 +135,7 @@ static hearth_status keep_logprobs(talk *t, const generate_event *g, hearth_err 
 static hearth_status show_text(talk *t, str text, hearth_err *err)
 {
     if (text.n == 0) return HEARTH_OK;
+    if (t->d.is_on) return dialog_take(t, text, err);
     t->ends_in_newline = text.p[text.n - 1] == '\n';
     if (t->keeps_text) {
         if (buf_append_str(&t->text, text) == HEARTH_OK) return HEARTH_OK;
@@ -191,7 +201,7 @@ hearth_status talk_answer(talk *t, hearth_err *err)
     hearth_status st = pull_events(t, err);
     watch_stop(w);
     progress_clear(t->c);
-    return st;
+    return st == HEARTH_OK && t->d.is_on ? dialog_finish(t, err) : st;
 }
 
 // --- numbers ------------------------------------------------------------------------------------
@@ -275,6 +285,7 @@ void talk_print_json(talk *t, const char *source)
     json_write_object(&w);
     put_text(&w, "model", str_from(source));
     put_text(&w, "text", buf_str(&t->text));
+    if (t->d.is_on) dialog_write(&w, t);
     json_write_key(&w, "tokens");
     json_write_array(&w);
     for (size_t i = t->n_prompt; i < t->tokens.n; i++) json_write_i64(&w, t->tokens.id[i]);

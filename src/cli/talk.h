@@ -3,6 +3,7 @@
 #define HEARTH_CLI_TALK_H
 
 #include "cli/args.h"
+#include "cli/dialog.h"
 #include "defs/limits.h"
 
 typedef struct talk_logprob {
@@ -14,8 +15,9 @@ typedef struct talk_logprob {
 
 // What `run` knows between turns. The conversation is a list of tokens; the engine's session holds
 // the cache for its beginning.
-typedef struct talk {
+struct talk {
     cli *c;
+    dialog d;
     const run_args *a;
     engine *e;
     engine_session s;
@@ -31,7 +33,7 @@ typedef struct talk {
     bool ends_in_newline;
     generate_finish finish;
     generate_stats stats;
-} talk;
+};
 
 // Options to generation parameters; draws the seed when none was given. `t` is zeroed but for c, a.
 hearth_status talk_init(talk *t, hearth_err *err);
@@ -39,6 +41,8 @@ void talk_release(talk *t); // the engine stays open
 // Appends text to the conversation; the first time with the beginning-of-text token when the model
 // wants one (or when there is nothing else to begin with).
 hearth_status talk_append(talk *t, str text, hearth_err *err);
+// The user says `text`: as a message or, without a template, appended (`joiner` between the turns).
+hearth_status talk_ask(talk *t, str text, str joiner, hearth_err *err);
 // Generates from the conversation so far and appends what comes. A cancel is no failure: `finish`
 // says it.
 hearth_status talk_answer(talk *t, hearth_err *err);

@@ -242,7 +242,7 @@ static hearth_status push_ids(tok_ids *out, const int32_t *ids, size_t n, hearth
     return HEARTH_OK;
 }
 
-// The text from `at` on. `out` has room for its first run to be cut.
+// The text from `at` on. The run in which it begins is cut meanwhile.
 static hearth_status encode_from(const tok *t, const tmpl_output *out, size_t at, tok_ids *ids,
                                  hearth_err *err)
 {
@@ -251,8 +251,10 @@ static hearth_status encode_from(const tok *t, const tmpl_output *out, size_t at
     if (i == out->n_runs) return HEARTH_OK;
     str text = {out->text.p + at, out->text.n - at};
     out->runs[i].n -= at - end;
-    return tok_encode_marked(t, text, out->runs + i, out->n_runs - i,
-                             (tok_options){.parse_special = true}, ids, err);
+    hearth_status status = tok_encode_marked(t, text, out->runs + i, out->n_runs - i,
+                                             (tok_options){.parse_special = true}, ids, err);
+    out->runs[i].n += at - end;
+    return status;
 }
 
 // Templates of GGUF files often leave the first token to the tokenizer, as its file says.
@@ -264,6 +266,14 @@ static hearth_status begin_ids(const tok *t, str text, tok_ids *ids, hearth_err 
     return push_ids(ids, &s->bos, 1, err);
 }
 
+// SentencePiece would put a space between the held text and the rest, where no control token is.
+static bool is_clean_cut(const tok *t, const engine_chat_options *o, const tok_ids *ids)
+{
+    if (!tok_specials(t)->add_space_prefix || ids->n == o->n_held) return true;
+    return tok_get_attr(t, o->held[o->n_held - 1]) == TOK_CONTROL ||
+           tok_get_attr(t, ids->id[o->n_held]) == TOK_CONTROL;
+}
+
 static hearth_status make_ids(const tok *t, const engine_chat_options *o, const tmpl_output *out,
                               tok_ids *ids, hearth_err *err)
 {
@@ -271,7 +281,9 @@ static hearth_status make_ids(const tok *t, const engine_chat_options *o, const 
     if (o->n_held > 0) HEARTH_TRY(match_held(t, o, out, &n, err));
     if (n != SIZE_MAX) {
         HEARTH_TRY(push_ids(ids, o->held, o->n_held, err));
-        return encode_from(t, out, n, ids, err);
+        HEARTH_TRY(encode_from(t, out, n, ids, err));
+        if (is_clean_cut(t, o, ids)) return HEARTH_OK;
+        ids->n = 0;
     }
     HEARTH_TRY(begin_ids(t, buf_str(&out->text), ids, err));
     return encode_from(t, out, 0, ids, err);

@@ -144,8 +144,7 @@ static void test_held(void **state)
     engine_chat_options o = options(ASK, TURNS);
     engine_chat_result first = chat(e, &o);
     tok_ids held = {0};
-    buf json, text;
-    buf_init(&json, MEM_TEST, 1 << 16);
+    buf text;
     buf_init(&text, MEM_TEST, 1 << 16);
     held.id = malloc((first.ids.n + 8) * sizeof *held.id);
     assert_non_null(held.id);
@@ -176,7 +175,6 @@ static void test_held(void **state)
     tok_ids_release(&other.ids);
     tok_ids_release(&first.ids);
     free(held.id);
-    buf_release(&json);
     buf_release(&text);
     engine_close(e);
 }
