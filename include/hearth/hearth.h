@@ -60,7 +60,7 @@ typedef struct hearth_error {
 
 HEARTH_API const char *hearth_version(void);                       // "0.1.0"
 HEARTH_API const char *hearth_status_name(hearth_status status);   // "out of memory"; never NULL
-// For what hearth_model_describe() and hearth_session_export() made; NULL is legal.
+// For what hearth_model_describe(), hearth_session_export() and hearth_chat() made; NULL is legal.
 HEARTH_API void hearth_free(void *p);
 
 enum { HEARTH_LOG_ERROR = 0, HEARTH_LOG_WARN = 1, HEARTH_LOG_INFO = 2, HEARTH_LOG_DEBUG = 3 };
@@ -201,6 +201,8 @@ typedef struct hearth_generate_options {
     int32_t min_keep;              // candidates that truncation leaves at least [0]
     int32_t show_special;          // not 0: control tokens appear in the text [0]
     int32_t n_logprobs;            // alternatives to report for each token, 0 to 20 [0]
+    int32_t hide_end;              // not 0: with show_special, but not the one that ends the text
+                                   // [0]
 } hearth_generate_options;
 HEARTH_API void hearth_generate_options_default(hearth_generate_options *options);
 
@@ -254,6 +256,68 @@ typedef int (*hearth_event_fn)(void *ctx, const hearth_event *event);
 HEARTH_API hearth_status hearth_generate(hearth_session *session, const int32_t *prompt, size_t n,
                                          const hearth_generate_options *options,
                                          hearth_event_fn on_event, void *ctx, hearth_error *error);
+
+// --- conversations ------------------------------------------------------------------------------
+// Messages to tokens by the model's chat template, and the model's text back to parts:
+//
+//   hearth_chat(model, "[{\"role\": \"user\", \"content\": \"Hi\"}]", NULL, &ids, &n, &reply,
+//               &error);
+//   options.show_special = options.hide_end = 1;    tags are often control tokens
+//   hearth_generate(session, ids, n, &options, ..); for each event:
+//       hearth_reply_put(reply, event->text, event->text_bytes, ..);
+//       while (hearth_reply_next(reply, &part)) ..
+//   hearth_reply_end(reply, ..); and the rest of the parts
+enum { HEARTH_THINK_DEFAULT = 0, HEARTH_THINK_ON = 1, HEARTH_THINK_OFF = 2 };
+
+typedef struct hearth_chat_options {
+    uint32_t size;
+    int32_t think;                 // HEARTH_THINK_...: reasoning, as far as the template offers it
+    int32_t no_generation_prompt;  // not 0: end behind the last message
+    int32_t year, month, day, hour, minute, second; // for templates that say the date [1970-01-01]
+    const char *tools;             // JSON array [none]
+    const char *variables;         // JSON object of further variables for the template [none]
+    const char *template_text;     // Jinja, instead of the model's [the model's]
+    const char *template_name;     // of the model's several ["tool_use" with tools, if it has one]
+    const int32_t *held;           // tokens of the conversation so far: kept as they are if the
+    size_t n_held;                 // text begins with theirs, so that a session reuses them [none]
+} hearth_chat_options;
+HEARTH_API void hearth_chat_options_default(hearth_chat_options *options);
+
+typedef struct hearth_reply hearth_reply;
+// `messages` is a JSON array as for OpenAI's API or Hugging Face's templates. What messages and
+// tools say never becomes a control token. A model without a template gets a usual form. Sets *ids
+// (counterpart: hearth_free()) and, if `reply` is not NULL, *reply for the answer (counterpart:
+// hearth_reply_free()). `options` may be NULL.
+HEARTH_API hearth_status hearth_chat(hearth_model *model, const char *messages,
+                                     const hearth_chat_options *options, int32_t **ids, size_t *n,
+                                     hearth_reply **reply, hearth_error *error);
+
+typedef enum hearth_part_kind {
+    HEARTH_CONTENT = 0,
+    HEARTH_THINKING = 1,
+    HEARTH_CALL = 2                // of a tool
+} hearth_part_kind;
+
+typedef struct hearth_part {       // texts have no NUL; valid until the next put or end
+    uint32_t size;
+    hearth_part_kind kind;
+    int32_t index;                 // of a call in this reply, from 0
+    const char *text;              // content or thinking
+    size_t text_bytes;
+    const char *id;                // of a call as the model gave it, mostly empty
+    size_t id_bytes;
+    const char *name;
+    size_t name_bytes;
+    const char *arguments;         // a JSON object
+    size_t arguments_bytes;
+} hearth_part;
+// A reply is used by one thread at a time. A call that is damaged comes as content.
+HEARTH_API hearth_status hearth_reply_put(hearth_reply *reply, const char *text, size_t text_bytes,
+                                          hearth_error *error);
+HEARTH_API hearth_status hearth_reply_end(hearth_reply *reply, hearth_error *error);
+// 1: *part is filled, as much as part->size says; 0: no more until more text comes.
+HEARTH_API int hearth_reply_next(hearth_reply *reply, hearth_part *part);
+HEARTH_API void hearth_reply_free(hearth_reply *reply); // NULL is legal
 
 #ifdef __cplusplus
 }

@@ -111,6 +111,7 @@ static hearth_status convert_options(const hearth_generate_options *o, generate_
     to->n_predict = o->n_predict;
     to->ignore_end = o->ignore_end != 0;
     to->special = o->show_special != 0;
+    to->hide_end = o->hide_end != 0;
     to->n_logprobs = o->n_logprobs;
     to->sampling.seed = o->seed;
 #define TO_INTERNAL(name, internal) to->sampling.internal = o->name;

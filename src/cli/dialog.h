@@ -15,7 +15,7 @@ typedef struct dialog {
     buf messages;       // JSON objects with commas between them
     size_t n_system;    // bytes of the system message in front
     buf template_text, tools;
-    reply *reply;       // of the running answer
+    reply_reader *reply;       // of the running answer
     buf content, thinking, calls; // of the answer; calls: JSON objects with commas between them
     int n_calls;        // so far, for ids
     bool is_thinking;   // what was printed last

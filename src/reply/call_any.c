@@ -16,7 +16,7 @@ static bool is_python(str s)
     return n > 0 && n < s.n && s.p[n] == '(';
 }
 
-body_verdict call_parse_any(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_any(reply_reader *r, const reply_tag *tag, str body)
 {
     str s = str_trim(body);
     if (s.n == 0) return BODY_BAD;

@@ -139,7 +139,7 @@ static members read_members(str object)
 }
 
 // {"f": {..}}
-static body_verdict add_single_key(reply *r, str object)
+static body_verdict add_single_key(reply_reader *r, str object)
 {
     str key, value, more;
     size_t at = 0;
@@ -148,7 +148,7 @@ static body_verdict add_single_key(reply *r, str object)
     return reply_add_call(r, STR(""), key, value);
 }
 
-static body_verdict add_object(reply *r, str object)
+static body_verdict add_object(reply_reader *r, str object)
 {
     members m = read_members(object);
     buf id, name;
@@ -166,7 +166,7 @@ static body_verdict add_object(reply *r, str object)
     return v;
 }
 
-static body_verdict add_value(reply *r, str value)
+static body_verdict add_value(reply_reader *r, str value)
 {
     if (value.p[0] == '{') return add_object(r, value);
     if (value.p[0] != '[') return BODY_BAD;
@@ -202,7 +202,7 @@ static str strip_fence(str body)
     return str_ends(body, fence) ? str_trim((str){body.p, body.n - fence.n}) : body;
 }
 
-body_verdict call_parse_json(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_json(reply_reader *r, const reply_tag *tag, str body)
 {
     body = strip_fence(body);
     for (size_t at = skip_between(tag, body, 0); at < body.n; at = skip_between(tag, body, at)) {
@@ -216,7 +216,7 @@ body_verdict call_parse_json(reply *r, const reply_tag *tag, str body)
     return BODY_OK;
 }
 
-body_verdict call_parse_bare_json(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_bare_json(reply_reader *r, const reply_tag *tag, str body)
 {
     for (size_t at = skip_between(tag, body, 0); at < body.n; at = skip_between(tag, body, at)) {
         size_t end = json_find_end(body, at);
@@ -246,7 +246,7 @@ body_verdict call_likely_json(str text)
     return BODY_BAD;
 }
 
-body_verdict call_parse_harmony(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_harmony(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     body = str_trim(body);

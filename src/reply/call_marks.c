@@ -39,7 +39,7 @@ static body_verdict take_object(str *rest, str *object)
     return BODY_OK;
 }
 
-static body_verdict parse_deepseek_call(reply *r, str *rest)
+static body_verdict parse_deepseek_call(reply_reader *r, str *rest)
 {
     static const str sep = STR_INIT("<" BAR "tool" LOW "sep" BAR ">");
     static const str begin = STR_INIT("<" BAR "tool" LOW "call" LOW "begin" BAR ">");
@@ -57,7 +57,7 @@ static body_verdict parse_deepseek_call(reply *r, str *rest)
     return reply_add_call(r, STR(""), name, object);
 }
 
-body_verdict call_parse_deepseek(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_deepseek(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     for (str rest = str_trim(body); rest.n > 0; rest = str_trim(rest)) {
@@ -79,7 +79,7 @@ static str name_of_kimi_id(str id)
     return name;
 }
 
-static body_verdict parse_kimi_call(reply *r, str *rest)
+static body_verdict parse_kimi_call(reply_reader *r, str *rest)
 {
     str before, id, object;
     if (!cut_at(rest, STR("<|tool_call_begin|>"), &before) || str_trim(before).n > 0)
@@ -92,7 +92,7 @@ static body_verdict parse_kimi_call(reply *r, str *rest)
     return reply_add_call(r, id, name_of_kimi_id(id), object);
 }
 
-body_verdict call_parse_kimi(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_kimi(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     for (str rest = str_trim(body); rest.n > 0; rest = str_trim(rest)) {
@@ -102,7 +102,7 @@ body_verdict call_parse_kimi(reply *r, const reply_tag *tag, str body)
     return BODY_OK;
 }
 
-body_verdict call_parse_solar(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_solar(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     str id, name, object;
@@ -113,7 +113,7 @@ body_verdict call_parse_solar(reply *r, const reply_tag *tag, str body)
     return v == BODY_OK ? reply_add_call(r, id, name, object) : v;
 }
 
-static body_verdict parse_mistral_call(reply *r, str *rest)
+static body_verdict parse_mistral_call(reply_reader *r, str *rest)
 {
     str head, id = STR(""), object;
     const char *brace = rest->n ? memchr(rest->p, '{', rest->n) : NULL;
@@ -129,7 +129,7 @@ static body_verdict parse_mistral_call(reply *r, str *rest)
     return v == BODY_OK ? reply_add_call(r, id, name, object) : v;
 }
 
-body_verdict call_parse_mistral(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_mistral(reply_reader *r, const reply_tag *tag, str body)
 {
     str rest = str_trim(body);
     if (rest.n > 0 && (rest.p[0] == '[' || rest.p[0] == '{')) return call_parse_json(r, tag, rest);

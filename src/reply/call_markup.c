@@ -87,7 +87,7 @@ static str strip_layout(str v)
     return v;
 }
 
-static void write_argument(reply *r, str tool, const markup *m, str value)
+static void write_argument(reply_reader *r, str tool, const markup *m, str value)
 {
     json_writer w;
     value = strip_layout(value);
@@ -106,7 +106,7 @@ static void write_argument(reply *r, str tool, const markup *m, str value)
 }
 
 // Parameters up to the end of `s`: into r->args.
-static body_verdict read_parameters(reply *r, str tool, str s)
+static body_verdict read_parameters(reply_reader *r, str tool, str s)
 {
     buf_reset(&r->args);
     buf_append_char(&r->args, '{');
@@ -124,7 +124,7 @@ static body_verdict read_parameters(reply *r, str tool, str s)
     return r->args.failed == HEARTH_OK ? BODY_OK : BODY_BAD;
 }
 
-static body_verdict add_function(reply *r, const markup *m, str inner)
+static body_verdict add_function(reply_reader *r, const markup *m, str inner)
 {
     str json = str_trim(inner);
     if (json.n > 0 && json.p[0] == '{') return reply_add_call(r, STR(""), m->value, json);
@@ -132,7 +132,7 @@ static body_verdict add_function(reply *r, const markup *m, str inner)
     return reply_add_call(r, STR(""), m->value, buf_str(&r->args));
 }
 
-body_verdict call_parse_markup(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_markup(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     for (size_t at = json_skip_space(body, 0); at < body.n; at = json_skip_space(body, at)) {
@@ -162,7 +162,7 @@ static bool take_element(str s, size_t *at, const char *name, str *text)
     return true;
 }
 
-body_verdict call_parse_keys(reply *r, str body)
+body_verdict call_parse_keys(reply_reader *r, str body)
 {
     const char *first = body.n ? memchr(body.p, '<', body.n) : NULL;
     size_t at = first ? (size_t)(first - body.p) : body.n;

@@ -227,7 +227,7 @@ static body_verdict take_arguments(scan *c)
     return BODY_OK;
 }
 
-static body_verdict take_call(reply *r, scan *c)
+static body_verdict take_call(reply_reader *r, scan *c)
 {
     static const str suffix = STR_INIT(".call");
     buf_reset(&r->args);
@@ -244,7 +244,7 @@ static body_verdict take_call(reply *r, scan *c)
     return reply_add_call(r, STR(""), name, buf_str(&r->args));
 }
 
-body_verdict call_parse_python(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_python(reply_reader *r, const reply_tag *tag, str body)
 {
     (void)tag;
     scan c = {.s = str_trim(body), .out = &r->args};
@@ -269,7 +269,7 @@ body_verdict call_likely_python(str text)
     return name.n > 0 && text.p[c.at] == '(' ? BODY_OK : BODY_BAD;
 }
 
-body_verdict call_parse_gemma(reply *r, const reply_tag *tag, str body)
+body_verdict call_parse_gemma(reply_reader *r, const reply_tag *tag, str body)
 {
     scan c = {.s = str_trim(body), .out = &r->args, .is_gemma = true};
     while (c.at < c.s.n) {

@@ -17,13 +17,13 @@ static bool find_member(str object, const char *key, str *value)
     return false;
 }
 
-static bool spells(reply *r, str raw, str text)
+static bool spells(reply_reader *r, str raw, str text)
 {
     return raw.p[0] == '"' && str_eq(json_read_string(raw, &r->text), text);
 }
 
 // The function object of this name.
-static bool find_tool(const reply *r, str name, buf *scratch, str *out)
+static bool find_tool(const reply_reader *r, str name, buf *scratch, str *out)
 {
     str tools = buf_str(&r->tools), key, tool, raw;
     size_t at = 0;
@@ -40,7 +40,7 @@ static bool find_tool(const reply *r, str name, buf *scratch, str *out)
     return false;
 }
 
-bool reply_knows_tool(const reply *r, str name)
+bool reply_knows_tool(const reply_reader *r, str name)
 {
     str tool;
     buf scratch;
@@ -51,7 +51,7 @@ bool reply_knows_tool(const reply *r, str name)
     return found;
 }
 
-str reply_argument_type(reply *r, str tool, str argument)
+str reply_argument_type(reply_reader *r, str tool, str argument)
 {
     str function, parameters, properties, schema, type, key;
     size_t at = 0;
@@ -69,7 +69,7 @@ str reply_argument_type(reply *r, str tool, str argument)
     return STR("");
 }
 
-void reply_write_plain(reply *r, buf *out, str tool, str argument, str value)
+void reply_write_plain(reply_reader *r, buf *out, str tool, str argument, str value)
 {
     str type = reply_argument_type(r, tool, argument), trimmed = str_trim(value);
     bool is_text = str_eq_z(type, "string");

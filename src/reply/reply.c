@@ -16,12 +16,12 @@ enum { TRIES_MAX = 64 };
 
 typedef struct item { reply_kind kind; int index; size_t at, n_id, n_name, n; } item;
 
-static void fail(reply *r, hearth_status status)
+static void fail(reply_reader *r, hearth_status status)
 {
     if (r->failed == HEARTH_OK) r->failed = status;
 }
 
-static bool is_on(const reply *r, const reply_tag *tag)
+static bool is_on(const reply_reader *r, const reply_tag *tag)
 {
     return r->style.tags >> (tag - reply_tags) & 1;
 }
@@ -30,21 +30,21 @@ static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c ==
 
 // --- parts --------------------------------------------------------------------------------------
 
-static bool get_item(const reply *r, size_t i, item *out)
+static bool get_item(const reply_reader *r, size_t i, item *out)
 {
     if ((i + 1) * sizeof *out > r->items.n) return false;
     memcpy(out, r->items.p + i * sizeof *out, sizeof *out);
     return true;
 }
 
-static void put_item(reply *r, const item *x)
+static void put_item(reply_reader *r, const item *x)
 {
     hearth_status status = buf_append(&r->items, x, sizeof *x);
     if (status != HEARTH_OK) fail(r, status);
 }
 
 // Text joins the last part if that is of the same kind and nobody has read it.
-static void put_text(reply *r, reply_kind kind, str text)
+static void put_text(reply_reader *r, reply_kind kind, str text)
 {
     if (text.n == 0) return;
     if (kind == REPLY_CONTENT) r->wrote_content = true;
@@ -72,7 +72,7 @@ static bool is_name(str s)
     return s.n > 0 && s.n <= LIMIT_REPLY_NAME;
 }
 
-body_verdict reply_add_call(reply *r, str id, str name, str arguments)
+body_verdict reply_add_call(reply_reader *r, str id, str name, str arguments)
 {
     id = str_trim(id);
     name = str_trim(name);
@@ -93,7 +93,7 @@ body_verdict reply_add_call(reply *r, str id, str name, str arguments)
     return BODY_OK;
 }
 
-bool reply_next(reply *r, reply_part *out)
+bool reply_next(reply_reader *r, reply_part *out)
 {
     item x;
     if (r->failed != HEARTH_OK || !get_item(r, r->n_read, &x)) return false;
@@ -128,7 +128,7 @@ static int match_tag(str s, str tag)
 
 // May this tag open here? Reasoning and bare calls come before any content (at_start: so does the
 // text in hand); in reasoning only harmony's tags mean anything.
-static bool may_open(const reply *r, const reply_tag *tag, bool at_start)
+static bool may_open(const reply_reader *r, const reply_tag *tag, bool at_start)
 {
     if (!is_on(r, tag)) return false;
     if (r->state == STATE_THINK)
@@ -146,7 +146,7 @@ static int match_open(const reply_tag *tag, str s)
 }
 
 // The longest tag at s wins. false: neither a tag nor the beginning of one.
-static bool find_here(const reply *r, str s, bool at_start, found_tag *f)
+static bool find_here(const reply_reader *r, str s, bool at_start, found_tag *f)
 {
     bool held = false;
     if (r->state == STATE_THINK && r->tag) {
@@ -167,7 +167,7 @@ static bool find_here(const reply *r, str s, bool at_start, found_tag *f)
     return held || f->tag;
 }
 
-static found_tag find_tag(const reply *r, str s, bool ended)
+static found_tag find_tag(const reply_reader *r, str s, bool ended)
 {
     found_tag f = {0};
     bool at_start = true;
@@ -186,20 +186,20 @@ static found_tag find_tag(const reply *r, str s, bool ended)
 
 // --- states -------------------------------------------------------------------------------------
 
-static str rest_of(const reply *r)
+static str rest_of(const reply_reader *r)
 {
     str in = buf_str(&r->in);
     return (str){in.p + r->at, in.n - r->at};
 }
 
-static void enter(reply *r, reply_state state, const reply_tag *tag)
+static void enter(reply_reader *r, reply_state state, const reply_tag *tag)
 {
     r->state = state;
     r->tag = tag;
     r->skips_space = state == STATE_CONTENT || state == STATE_THINK;
 }
 
-static void enter_body(reply *r, const reply_tag *tag, size_t body_at)
+static void enter_body(reply_reader *r, const reply_tag *tag, size_t body_at)
 {
     enter(r, tag->role == TAG_HEADER ? STATE_HEADER : STATE_BODY, tag);
     r->body_at = body_at;
@@ -207,7 +207,7 @@ static void enter_body(reply *r, const reply_tag *tag, size_t body_at)
     r->n_tries = 0;
 }
 
-static void take_tag(reply *r, const found_tag *f, size_t tag_at)
+static void take_tag(reply_reader *r, const found_tag *f, size_t tag_at)
 {
     size_t end = tag_at + f->n;
     if (!f->closes && (f->tag->role == TAG_CALL || f->tag->role == TAG_HEADER)) {
@@ -221,7 +221,7 @@ static void take_tag(reply *r, const found_tag *f, size_t tag_at)
 }
 
 // Content or reasoning. false: more text is needed.
-static bool step_text(reply *r, bool ended)
+static bool step_text(reply_reader *r, bool ended)
 {
     while (r->skips_space && r->at < r->in.n && is_space(r->in.p[r->at])) r->at++;
     str s = rest_of(r);
@@ -240,7 +240,7 @@ static bool step_text(reply *r, bool ended)
 }
 
 // What was taken for a call up to `end` is content.
-static void give_back(reply *r, size_t end)
+static void give_back(reply_reader *r, size_t end)
 {
     put_text(r, REPLY_CONTENT, (str){r->in.p + r->at, end - r->at});
     r->at = end;
@@ -248,7 +248,7 @@ static void give_back(reply *r, size_t end)
     r->skips_space = false;
 }
 
-static body_verdict try_body(reply *r, size_t end)
+static body_verdict try_body(reply_reader *r, size_t end)
 {
     size_t n_items = r->items.n, n_out = r->out.n;
     int n_calls = r->n_calls;
@@ -260,20 +260,20 @@ static body_verdict try_body(reply *r, size_t end)
     return v == BODY_MORE ? BODY_MORE : BODY_BAD;
 }
 
-static void take_body(reply *r, size_t end)
+static void take_body(reply_reader *r, size_t end)
 {
     r->at = end;
     enter(r, STATE_CONTENT, NULL);
 }
 
-static bool end_body(reply *r)
+static bool end_body(reply_reader *r)
 {
     if (try_body(r, r->in.n) == BODY_OK) take_body(r, r->in.n);
     else give_back(r, r->in.n);
     return true;
 }
 
-static bool step_body(reply *r, bool ended)
+static bool step_body(reply_reader *r, bool ended)
 {
     str close = r->tag->close, in = buf_str(&r->in);
     if (in.n - r->body_at > LIMIT_REPLY_BODY) {
@@ -305,7 +305,7 @@ static str find_word(str header, str key)
     return (str){header.p + at, end - at};
 }
 
-static void take_header(reply *r, str header, size_t end)
+static void take_header(reply_reader *r, str header, size_t end)
 {
     static const str prefix = STR_INIT("functions.");
     str to = find_word(header, STR("to=")), channel = find_word(header, STR("<|channel|>"));
@@ -321,7 +321,7 @@ static void take_header(reply *r, str header, size_t end)
     enter(r, str_eq_z(channel, "analysis") ? STATE_THINK : STATE_CONTENT, NULL);
 }
 
-static bool step_header(reply *r, bool ended)
+static bool step_header(reply_reader *r, bool ended)
 {
     str in = buf_str(&r->in);
     size_t at = str_find(in, r->tag->close, r->scan);
@@ -334,7 +334,7 @@ static bool step_header(reply *r, bool ended)
     return true;
 }
 
-static hearth_status run(reply *r, bool ended, hearth_err *err)
+static hearth_status run(reply_reader *r, bool ended, hearth_err *err)
 {
     bool more = true;
     while (more && r->failed == HEARTH_OK) {
@@ -352,7 +352,7 @@ static hearth_status run(reply *r, bool ended, hearth_err *err)
 
 // --- open, feed, close --------------------------------------------------------------------------
 
-static void start_state(reply *r)
+static void start_state(reply_reader *r)
 {
     r->state = STATE_CONTENT;
     for (size_t i = 0; i < reply_n_tags; i++) {
@@ -366,10 +366,10 @@ static void start_state(reply *r)
     }
 }
 
-hearth_status reply_open(reply_style s, str tools, reply **out, hearth_err *err)
+hearth_status reply_open(reply_style s, str tools, reply_reader **out, hearth_err *err)
 {
     *out = NULL;
-    reply *r = mem_alloc_zero(MEM_MISC, 1, sizeof *r);
+    reply_reader *r = mem_alloc_zero(MEM_MISC, 1, sizeof *r);
     if (!r) return err_fail(err, HEARTH_E_NOMEM, "reply: out of memory");
     r->style = s;
     buf *const bufs[] = {&r->tools, &r->in, &r->recipient, &r->args, &r->text, &r->out, &r->items};
@@ -386,7 +386,7 @@ hearth_status reply_open(reply_style s, str tools, reply **out, hearth_err *err)
     return HEARTH_OK;
 }
 
-void reply_free(reply *r)
+void reply_free(reply_reader *r)
 {
     if (!r) return;
     buf *const bufs[] = {&r->tools, &r->in, &r->recipient, &r->args, &r->text, &r->out, &r->items};
@@ -395,7 +395,7 @@ void reply_free(reply *r)
 }
 
 // Parts that were read and text that is decided make room.
-static void drop_old(reply *r)
+static void drop_old(reply_reader *r)
 {
     item x;
     if (!get_item(r, r->n_read, &x)) {
@@ -414,7 +414,7 @@ static void drop_old(reply *r)
     r->at = 0;
 }
 
-hearth_status reply_put(reply *r, str text, hearth_err *err)
+hearth_status reply_put(reply_reader *r, str text, hearth_err *err)
 {
     drop_old(r);
     hearth_status status = buf_append_str(&r->in, text);
@@ -422,7 +422,7 @@ hearth_status reply_put(reply *r, str text, hearth_err *err)
     return run(r, false, err);
 }
 
-hearth_status reply_end(reply *r, hearth_err *err)
+hearth_status reply_end(reply_reader *r, hearth_err *err)
 {
     drop_old(r);
     return run(r, true, err);

@@ -27,15 +27,15 @@ void reply_begin_after(reply_style *s, str prompt);
 // Without tools, nothing is taken for a call.
 void reply_forget_calls(reply_style *s);
 
-typedef struct reply reply;
+typedef struct reply_reader reply_reader;
 // tools: the JSON array of the request ([] or empty: none); it decides the types of arguments whose
 // syntax does not say them. It is copied.
-hearth_status reply_open(reply_style s, str tools, reply **out, hearth_err *err);
-void reply_free(reply *r); // NULL is legal
+hearth_status reply_open(reply_style s, str tools, reply_reader **out, hearth_err *err);
+void reply_free(reply_reader *r); // NULL is legal
 
 // More of the text: whole UTF-8 characters. After a failure the reply is good for reply_free().
-hearth_status reply_put(reply *r, str text, hearth_err *err);
-hearth_status reply_end(reply *r, hearth_err *err); // no more text
+hearth_status reply_put(reply_reader *r, str text, hearth_err *err);
+hearth_status reply_end(reply_reader *r, hearth_err *err); // no more text
 
 typedef enum reply_kind { REPLY_CONTENT, REPLY_THINKING, REPLY_CALL } reply_kind;
 typedef struct reply_part {
@@ -46,6 +46,6 @@ typedef struct reply_part {
     str name, arguments; // arguments: a JSON object
 } reply_part;
 // The next part; false: none until more text comes. Valid until the next reply_put() or _end().
-bool reply_next(reply *r, reply_part *out);
+bool reply_next(reply_reader *r, reply_part *out);
 
 #endif

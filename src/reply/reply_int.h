@@ -31,7 +31,7 @@ struct reply_tag {
     unsigned flags;
     str open, close;      // close: may be empty
     const char *evidence; // in templates; NULL: `open`
-    body_verdict (*parse)(reply *r, const reply_tag *tag, str body);
+    body_verdict (*parse)(reply_reader *r, const reply_tag *tag, str body);
     // With TAG_FIRST: does a text go on behind `open` as a call would? BODY_MORE: too short to say.
     body_verdict (*is_likely)(str text);
 };
@@ -43,7 +43,7 @@ extern const reply_tag reply_harmony_call;
 
 typedef enum reply_state { STATE_CONTENT, STATE_THINK, STATE_BODY, STATE_HEADER } reply_state;
 
-struct reply {
+struct reply_reader {
     reply_style style;
     buf tools;           // JSON, maybe empty
     buf in;              // text from `at` on is not yet decided
@@ -65,14 +65,14 @@ struct reply {
 
 // --- calls, for the syntaxes --------------------------------------------------------------------
 // Appends a call. BODY_BAD: the name or the arguments are none. The texts are not in r->text.
-body_verdict reply_add_call(reply *r, str id, str name, str arguments);
+body_verdict reply_add_call(reply_reader *r, str id, str name, str arguments);
 // Is `name` among the tools, or are none known?
-bool reply_knows_tool(const reply *r, str name);
+bool reply_knows_tool(const reply_reader *r, str name);
 // The type that the tools give to an argument, e.g. "string"; empty when they do not say. Into a
 // buffer of the reply, valid until the next call.
-str reply_argument_type(reply *r, str tool, str argument);
+str reply_argument_type(reply_reader *r, str tool, str argument);
 // Writes one argument's value that stands in the text as it is.
-void reply_write_plain(reply *r, buf *out, str tool, str argument, str value);
+void reply_write_plain(reply_reader *r, buf *out, str tool, str argument, str value);
 
 // --- call_json.c --------------------------------------------------------------------------------
 // The end of the JSON value at s.p[at]: only brackets and strings are looked at. SIZE_MAX: it does
@@ -85,31 +85,31 @@ size_t json_skip_space(str s, size_t at);
 bool json_walk(str s, size_t *at, str *key, str *value);
 // Unescapes a valid JSON string into `out` (emptied first).
 str json_read_string(str raw, buf *out);
-body_verdict call_parse_json(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_json(reply_reader *r, const reply_tag *tag, str body);
 // The same, but it must look like a call of a tool that exists: nothing but its form announces it.
-body_verdict call_parse_bare_json(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_bare_json(reply_reader *r, const reply_tag *tag, str body);
 body_verdict call_likely_json(str text);
-body_verdict call_parse_harmony(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_harmony(reply_reader *r, const reply_tag *tag, str body);
 
 // --- call_markup.c: <function=f><parameter=p>, <invoke name="f">, <arg_key> ----------------------
-body_verdict call_parse_markup(reply *r, const reply_tag *tag, str body);
-body_verdict call_parse_keys(reply *r, str body);
+body_verdict call_parse_markup(reply_reader *r, const reply_tag *tag, str body);
+body_verdict call_parse_keys(reply_reader *r, str body);
 
 // --- call_python.c: f(a=1), call:f{a:1} ---------------------------------------------------------
-body_verdict call_parse_python(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_python(reply_reader *r, const reply_tag *tag, str body);
 body_verdict call_likely_python(str text);
 // Appends a Python literal as JSON; false: it is none, and out is as before.
 bool call_write_literal(str s, buf *out);
-body_verdict call_parse_gemma(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_gemma(reply_reader *r, const reply_tag *tag, str body);
 
 // --- call_marks.c: a name, control tokens, a JSON object ----------------------------------------
-body_verdict call_parse_deepseek(reply *r, const reply_tag *tag, str body);
-body_verdict call_parse_kimi(reply *r, const reply_tag *tag, str body);
-body_verdict call_parse_solar(reply *r, const reply_tag *tag, str body);
-body_verdict call_parse_mistral(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_deepseek(reply_reader *r, const reply_tag *tag, str body);
+body_verdict call_parse_kimi(reply_reader *r, const reply_tag *tag, str body);
+body_verdict call_parse_solar(reply_reader *r, const reply_tag *tag, str body);
+body_verdict call_parse_mistral(reply_reader *r, const reply_tag *tag, str body);
 
 // --- call_any.c ---------------------------------------------------------------------------------
 // Families share tags around different syntaxes; the first characters tell them apart.
-body_verdict call_parse_any(reply *r, const reply_tag *tag, str body);
+body_verdict call_parse_any(reply_reader *r, const reply_tag *tag, str body);
 
 #endif

@@ -13,7 +13,7 @@ static void check(bool truth)
     if (!truth) TRAP();
 }
 
-static void take_parts(reply *r, buf *all)
+static void take_parts(reply_reader *r, buf *all)
 {
     reply_part p;
     while (reply_next(r, &p)) {
@@ -38,7 +38,7 @@ static void take_parts(reply *r, buf *all)
 
 static void read_all(reply_style s, str tools, str text, size_t piece, buf *all)
 {
-    reply *r;
+    reply_reader *r;
     check(reply_open(s, tools, &r, NULL) == HEARTH_OK);
     for (size_t at = 0; at < text.n; at += piece) {
         check(reply_put(r, (str){text.p + at, size_min(piece, text.n - at)}, NULL) == HEARTH_OK);

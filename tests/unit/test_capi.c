@@ -266,10 +266,61 @@ static void test_symbol_list(void **state)
     free(header);
 }
 
+// Messages to tokens, the answer's text to parts.
+static void test_chat(void **state)
+{
+    (void)state;
+    hearth_model *m = open_model(1);
+    hearth_error error;
+    hearth_chat_options o;
+    hearth_chat_options_default(&o);
+    int32_t *ids, *again, want[64];
+    size_t n, n_again, n_want;
+    hearth_reply *reply;
+    static const char messages[] = "[{\"role\":\"user\",\"content\":\"Hello\"}]";
+    o.template_text = "{{ bos_token }}{{ messages[0].content }}<tool_call>{{ strftime_now('%Y') }}";
+    o.tools = "[{\"function\":{\"name\":\"f\"}}]";
+    o.year = 2026;
+    if (hearth_chat(m, messages, &o, &ids, &n, &reply, &error)) fail_msg("%s", error.message);
+    static const char text[] = "<s>Hello<tool_call>2026";
+    assert_int_equal(hearth_tokenize(m, text, sizeof text - 1, HEARTH_PARSE_SPECIAL, want, 64,
+                                     &n_want, &error), HEARTH_OK);
+    assert_int_equal(n, n_want);
+    assert_memory_equal(ids, want, n * sizeof *ids);
+    static const char answer[] = "See <tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1}}</tool_"
+     "call>";
+    hearth_part part = {.size = sizeof part};
+    assert_int_equal(hearth_reply_put(reply, answer, sizeof answer - 1, &error), HEARTH_OK);
+    assert_int_equal(hearth_reply_end(reply, &error), HEARTH_OK);
+    assert_int_equal(hearth_reply_next(reply, &part), 1);
+    assert_int_equal(part.kind, HEARTH_CONTENT);
+    assert_memory_equal(part.text, "See", 3);
+    assert_int_equal(hearth_reply_next(reply, &part), 1);
+    assert_int_equal(part.kind, HEARTH_CALL);
+    assert_int_equal(part.arguments_bytes, 7);
+    assert_memory_equal(part.arguments, "{\"a\":1}", 7);
+    assert_int_equal(hearth_reply_next(reply, &part), 0);
+    hearth_reply_free(reply);
+    o.held = ids;
+    o.n_held = n;
+    assert_int_equal(hearth_chat(m, messages, &o, &again, &n_again, NULL, &error), HEARTH_OK);
+    assert_int_equal(n_again, n);
+    hearth_free(again);
+    hearth_free(ids);
+    o.month = 13;
+    assert_int_equal(hearth_chat(m, messages, &o, &ids, &n, &reply, &error), HEARTH_E_ARG);
+    assert_true(!ids && !reply);
+    assert_int_equal(hearth_chat(m, NULL, NULL, &ids, &n, NULL, &error), HEARTH_E_ARG);
+    assert_int_equal(hearth_reply_put(NULL, "", 0, &error), HEARTH_E_ARG);
+    hearth_reply_free(NULL);
+    hearth_model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_library), cmocka_unit_test(test_model), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_library), cmocka_unit_test(test_chat),
+        cmocka_unit_test(test_model), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_generate), cmocka_unit_test(test_logits),
         cmocka_unit_test(test_symbol_list),

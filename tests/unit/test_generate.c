@@ -218,6 +218,9 @@ static void test_end_token(void **state)
     o.special = true;
     r = run(f, &o);
     assert_int_equal(r.n_text, 4); // </s>
+    o.hide_end = true;
+    r = run(f, &o);
+    assert_int_equal(r.n_text, 0);
     o.ignore_end = true;
     r = run(f, &o);
     assert_int_equal(r.finish, GENERATE_LENGTH);

@@ -31,7 +31,7 @@ static const char TOOLS[] =
 // Content as it is, reasoning as T{..}, calls as [id:name(arguments)].
 typedef struct sink { buf text; reply_kind last; int n_calls; } sink;
 
-static void take_parts(reply *r, sink *s)
+static void take_parts(reply_reader *r, sink *s)
 {
     reply_part p;
     while (reply_next(r, &p)) {
@@ -52,7 +52,7 @@ static void take_parts(reply *r, sink *s)
 // Feeds the text in pieces of `piece` bytes; 0: of random sizes.
 static void read_reply(reply_style style, str tools, str text, size_t piece, rng *rand, sink *s)
 {
-    reply *r;
+    reply_reader *r;
     hearth_err err = ERR_INIT;
     *s = (sink){.last = REPLY_CONTENT};
     buf_init(&s->text, MEM_TEST, 1 << 22);
@@ -242,7 +242,7 @@ static void test_detection(void **state)
 static void test_flow(void **state)
 {
     (void)state;
-    reply *r;
+    reply_reader *r;
     reply_part p;
     reply_style style = reply_detect(STR("<think></think><tool_call>"), NULL, NULL);
     assert_int_equal(reply_open(style, STR(""), &r, NULL), HEARTH_OK);
@@ -289,7 +289,7 @@ static void test_memory(void **state)
                                "</parameter></function></tool_call>";
     reply_style style = reply_detect(STR("<think></think><tool_call>"), NULL, NULL);
     for (uint64_t n = 1;; n++) {
-        reply *r = NULL;
+        reply_reader *r = NULL;
         hearth_err err = ERR_INIT;
         mem_fail_nth(0, false);
         mem_fail_nth(n, true);
