@@ -173,6 +173,7 @@ hearth_status call_value(interp *in, value callee, call *c, value *out)
         c->self = callee.u.method->self;
         st = run_function(in, callee.u.method->fn, c, out);
         break;
+    case V_LOOP: st = run_loop(in, callee.u.loop, c, out); break;
     case V_MACRO: st = run_macro(in, callee.u.macro, c, out); break;
     case V_UNDEFINED:
         st = fail(in, "'%.*s' is undefined or not allowed", STR_ARG(val_str(callee)));

@@ -64,7 +64,7 @@ static hearth_status loop_attr(interp *in, const loop *l, str name, value *out)
     int64_t at = (int64_t)l->at, n = (int64_t)l->n;
     const struct { const char *name; int64_t v; } numbers[] = {
         {"index", at + 1}, {"index0", at}, {"revindex", n - at}, {"revindex0", n - at - 1},
-        {"length", n}, {"depth", 1}, {"depth0", 0}}; // loops do not recurse
+        {"length", n}, {"depth", l->depth}, {"depth0", l->depth - 1}};
     for (size_t i = 0; i < COUNTOF(numbers); i++) {
         if (str_eq_z(name, numbers[i].name)) *out = val_int(numbers[i].v, false);
     }

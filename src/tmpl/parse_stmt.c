@@ -46,7 +46,7 @@ static hearth_status parse_for(parser *p, node **out)
     if (!parse_skip_name(p, "in")) return parse_fail(p, "'in'");
     HEARTH_TRY(parse_tuple(p, false, "recursive", &n->b));
     if (parse_skip_name(p, "if")) HEARTH_TRY(parse_expression(p, &n->c));
-    parse_skip_name(p, "recursive"); // calling the loop is what fails
+    if (parse_skip_name(p, "recursive")) n->uses = LOOP_RECURSES;
     HEARTH_TRY(end_tag(p));
     p->loops++;
     HEARTH_TRY(parse_body(p, ends, &n->body));

@@ -186,17 +186,15 @@ static hearth_status exec_turn(interp *in, const node *n, loop *l)
     return st;
 }
 
-static hearth_status exec_for(interp *in, const node *n)
+static hearth_status exec_loop(interp *in, const node *n, value box, int64_t depth)
 {
-    value box;
     list items;
-    HEARTH_TRY(eval(in, n->b, &box));
     in->line = n->line;
     HEARTH_TRY(val_items(in, box, &items));
     if (n->c) HEARTH_TRY(filter_items(in, n, items, &items));
     loop *l = arena_new(&in->mem, loop, 1);
     if (!l) return fail_memory(in);
-    *l = (loop){.v = items.v, .n = items.n};
+    *l = (loop){.v = items.v, .n = items.n, .depth = depth, .def = n, .scope = in->scope};
     bool any = false; // a turn that came to its end: without one, Jinja runs the else part
     for (; l->at < l->n && in->flow != FLOW_BREAK; l->at++) {
         in->flow = FLOW_ON;
@@ -205,6 +203,26 @@ static hearth_status exec_for(interp *in, const node *n)
     }
     in->flow = FLOW_ON;
     return any ? HEARTH_OK : exec_scoped(in, n->other);
+}
+
+static hearth_status exec_for(interp *in, const node *n)
+{
+    value box;
+    HEARTH_TRY(eval(in, n->b, &box));
+    return exec_loop(in, n, box, 1);
+}
+
+// loop(items) inside of a recursive loop: the text of the same loop over those.
+hearth_status run_loop(interp *in, const loop *l, const call *c, value *out)
+{
+    if (!(l->def->uses & LOOP_RECURSES)) return fail(in, "a loop that is not recursive is called");
+    if (c->n_pos != 1 || c->n_kw > 0) return fail(in, "loop: expected one argument");
+    scope *saved = in->scope;
+    size_t from = in->text.n;
+    in->scope = l->scope;
+    hearth_status st = exec_loop(in, l->def, c->pos[0], l->depth + 1);
+    in->scope = saved;
+    return st == HEARTH_OK ? cut_output(in, from, out) : st;
 }
 
 static hearth_status make_macro(interp *in, const node *n, value *out)

@@ -67,7 +67,15 @@ struct value {
 struct dict { value *k, *v; size_t n, cap; }; // in order of insertion; searched linearly
 typedef struct iter { list l; size_t at; } iter;
 typedef struct view { const char *name; list l; } view;
-typedef struct loop { const value *v; size_t n, at; bool has_changed; value changed; } loop;
+typedef struct loop {
+    const value *v;
+    size_t n, at;
+    bool has_changed;
+    value changed;
+    int64_t depth;             // 1; more in calls of a recursive loop
+    const struct node *def;    // and where it stands, to be run again
+    struct scope *scope;
+} loop;
 
 // --- tree ---------------------------------------------------------------------------------------
 typedef enum node_kind {
@@ -100,11 +108,11 @@ typedef enum node_kind {
     N_SCOPE,        // body
     N_BREAK, N_CONTINUE
 } node_kind;
-enum { USES_CALLER = 1, USES_KWARGS = 2, USES_VARARGS = 4 };
+enum { USES_CALLER = 1, USES_KWARGS = 2, USES_VARARGS = 4, LOOP_RECURSES = 8 };
 
 typedef struct node node;
 struct node {
-    uint8_t kind, op, uses; // op: a tk; uses: of macros
+    uint8_t kind, op, uses; // op: a tk; uses: of macros, and loops
     int line;
     node *a, *b, *c, *args, *body, *other;
     node *next;             // in args, body and other
@@ -190,6 +198,7 @@ typedef struct macro { const node *def; scope *scope; value caller; bool is_call
 hearth_status collect_args(interp *in, const node *args, call *c);
 hearth_status run_function(interp *in, const function *f, call *c, value *out);
 hearth_status call_value(interp *in, value callee, call *c, value *out);
+hearth_status run_loop(interp *in, const loop *l, const call *c, value *out);
 const function *find_filter(str name);
 const function *find_global(str name);
 const function *find_method(value of, str name, bool *is_unsafe);

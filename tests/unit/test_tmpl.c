@@ -75,6 +75,9 @@ static void test_origins(void **state)
         {"{{ ('a' ~ u ~ 'b').partition('s')|join('/') }}", "a[U]/[s]/[er]b"},
         {"{{ u|default('x') }}{{ e|default('x', true) }}{{ u|e }}{{ u|string }}",
          "[User]x[UserUser]"},
+        {"{% for x in [1, [2, [l]]] recursive %}{% if x is sequence and x is not string %}("
+         "{{ loop(x) }}){{ loop.depth }}{% else %}{{ x }}{% endif %}{% endfor %}",
+         "1(2(([ab])3)2)1"},
         {"{% for c in 'a' ~ u[:1] %}{{ c }}{% endfor %}{{ u.center(6, '*') }}", "a[U]*[User]*"},
     };
     for (size_t i = 0; i < COUNTOF(rows); i++) {
