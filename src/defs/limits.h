@@ -42,6 +42,7 @@
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary
 #define LIMIT_TOKEN_BYTES 65535          // one vocabulary entry
 #define LIMIT_CONTEXT (1 << 27)          // positions; 128 M, above any published context
+#define LIMIT_TEXTS (1 << 20)            // texts of one call for vectors; more can go in parts
 #define LIMIT_SEQUENCES 4096             // sequences known to one cache
 #define LIMIT_BATCH_ROWS 65536           // rows of one step
 #define LIMIT_STOP_STRINGS 64

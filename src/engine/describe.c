@@ -185,6 +185,9 @@ static void fill_model(engine_info *info, const engine_local *e)
     info->n_embd = c->n_embd;
     info->n_layer = c->n_layer;
     if (e->model) info->parameters = llm_model_parameters(e->model);
+    info->is_encoder = c->is_encoder;
+    info->n_embd_out = e->model ? llm_model_pooled_width(e->model, LLM_POOL_MEAN) : 0;
+    info->can_rank = e->model && llm_model_pooled_width(e->model, LLM_POOL_RANK) > 0;
     if (e->ctx) info->n_ctx = llm_ctx_get_options(e->ctx)->n_ctx;
 }
 

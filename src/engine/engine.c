@@ -184,3 +184,58 @@ hearth_status engine_logits(engine *e, const int32_t *ids, int64_t n, int batch,
                         (long long)n);
     LOCKED(e, e->ops->logits(e, ids, n, batch, out, err));
 }
+
+uint64_t engine_count_results(const engine *e, const engine_texts *t)
+{
+    if (t->ranks) return t->n - 1;
+    int64_t width = t->o.dimensions > 0 ? t->o.dimensions : e->info.n_embd_out;
+    return (uint64_t)t->n * (uint64_t)width;
+}
+
+static hearth_status embed_texts(engine *e, const engine_texts *t, float *out, int64_t *n_tokens,
+                                 hearth_err *err)
+{
+    LOCKED(e, e->ops->embed(e, t, out, n_tokens, err));
+}
+
+static hearth_status check_texts(const engine_texts *t, hearth_err *err)
+{
+    uint64_t bytes = 0;
+    HEARTH_TRY(check_range("texts", (int64_t)size_min(t->n, LIMIT_TEXTS + 1), 1 + t->ranks,
+                           LIMIT_TEXTS, err));
+    for (size_t i = 0; i < t->n; i++) bytes += t->texts[i].n;
+    if (bytes <= LIMIT_STDIN) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_LIMIT, "texts of %llu bytes, at most %u",
+                    (unsigned long long)bytes, LIMIT_STDIN);
+}
+
+hearth_status engine_embed(engine *e, const str *texts, size_t n, const engine_embed_options *o,
+                           float *out, int64_t *n_tokens, hearth_err *err)
+{
+    engine_texts t = {texts, n, *o, false};
+    HEARTH_TRY(check_texts(&t, err));
+    if (e->info.n_embd_out < 1)
+        return err_fail(err, HEARTH_E_STATE, "no model is loaded for computing");
+    HEARTH_TRY(check_range("pooling", (int64_t)o->pooling, LLM_POOL_NONE, LLM_POOL_LAST, err));
+    HEARTH_TRY(check_range("dimensions", o->dimensions, 0, e->info.n_embd_out, err));
+    return embed_texts(e, &t, out, n_tokens, err);
+}
+
+hearth_status engine_rerank(engine *e, str query, const str *documents, size_t n, bool truncate,
+                            float *scores, int64_t *n_tokens, hearth_err *err)
+{
+    if (!e->info.can_rank)
+        return err_fail(err, HEARTH_E_UNSUPPORTED, "'%s': the model has no classifier to rank with",
+                        e->info.name);
+    if (n < 1 || n >= LIMIT_TEXTS)
+        return err_fail(err, HEARTH_E_ARG, "%zu documents, expected 1 to %d", n, LIMIT_TEXTS - 1);
+    str *texts = mem_alloc(MEM_MISC, (n + 1) * sizeof *texts);
+    if (!texts) return err_fail(err, HEARTH_E_NOMEM, "texts: out of memory");
+    texts[0] = query;
+    memcpy(texts + 1, documents, n * sizeof *texts);
+    engine_texts t = {texts, n + 1, {.truncate = truncate}, true};
+    hearth_status status = check_texts(&t, err);
+    if (status == HEARTH_OK) status = embed_texts(e, &t, scores, n_tokens, err);
+    mem_free(texts);
+    return status;
+}

@@ -41,6 +41,9 @@ typedef struct engine_info {
     char path[256], name[128], arch[32], tokenizer[32], file_type[32];
     uint64_t file_bytes, parameters;
     int64_t n_ctx, n_ctx_train, n_vocab, n_embd, n_layer;
+    int64_t n_embd_out;     // values of a text's vector; 0 where the model is not known
+    bool is_encoder;        // it reads texts and generates none
+    bool can_rank;
     int n_threads;
     char cpu[96];
     tok_special special;
@@ -119,6 +122,22 @@ typedef struct engine_news {
 hearth_status engine_step(engine *e, engine_news *out, int *n, hearth_err *err);
 // The running generation ends with GENERATE_CANCELED at its next event; any thread.
 void engine_cancel(engine *e, engine_session s);
+
+// --- vectors of texts ---
+typedef struct engine_embed_options {
+    llm_pooling pooling;    // LLM_POOL_NONE: the model's own
+    int64_t dimensions;     // > 0: the first so many values of a vector (Matryoshka), 0: all
+    bool raw;               // as computed; otherwise every vector has the length 1
+    bool truncate;          // texts that are too long are cut; otherwise they are HEARTH_E_LIMIT
+} engine_embed_options;
+// out [n][dimensions, or info.n_embd_out]; *n_tokens: how many were read. A text is taken as it is:
+// prefixes that a model was trained with ("search_query: ") are the caller's.
+hearth_status engine_embed(engine *e, const str *texts, size_t n, const engine_embed_options *o,
+                           float *out, int64_t *n_tokens, hearth_err *err);
+// How well each document answers the query: the classifier's first label, as it is; shares of "yes"
+// for models that say yes or no. Higher is better; scales differ between models.
+hearth_status engine_rerank(engine *e, str query, const str *documents, size_t n, bool truncate,
+                            float *scores, int64_t *n_tokens, hearth_err *err);
 
 // Logits of every token, [n][n_vocab] into `out`, in steps of `batch` rows, with a fresh sequence.
 hearth_status engine_logits(engine *e, const int32_t *ids, int64_t n, int batch, float *out,

@@ -5,6 +5,17 @@
 #include "engine/engine.h"
 #include "os/os.h"
 
+// What embed() is asked for. With `ranks` texts[0] is the query, the others are documents, and
+// there is one number for each of these.
+typedef struct engine_texts {
+    const str *texts;
+    size_t n;
+    engine_embed_options o;
+    bool ranks;
+} engine_texts;
+// Numbers that come out.
+uint64_t engine_count_results(const engine *e, const engine_texts *t);
+
 // Entries are called with the engine's lock held, except cancel. Arguments are checked as far as
 // engine.c can: sources and pointers are there, counts are positive.
 typedef struct engine_ops {
@@ -28,6 +39,8 @@ typedef struct engine_ops {
     void (*cancel)(engine *e, engine_session s); // any thread, no lock
     hearth_status (*logits)(engine *e, const int32_t *ids, int64_t n, int batch, float *out,
                             hearth_err *err);
+    hearth_status (*embed)(engine *e, const engine_texts *t, float *out, int64_t *n_tokens,
+                           hearth_err *err);
 } engine_ops;
 
 // Every engine begins with this.

@@ -35,7 +35,7 @@ llm_ctx_options local_ctx_options(const engine_local *e)
     return o;
 }
 
-static hearth_status check_memory(const engine_local *e, const llm_plan *p, hearth_err *err)
+hearth_status local_check_memory(const engine_local *e, const llm_plan *p, hearth_err *err)
 {
     char need[16], weights[16], cache[16], scratch[16], limit[16];
     if (e->o.memory_limit == 0 || p->total_bytes <= e->o.memory_limit) return HEARTH_OK;
@@ -62,12 +62,25 @@ static hearth_status open_model(engine_local *e, hearth_err *err)
                     tok_count(e->t), (long long)n_vocab);
 }
 
+// An encoder needs what one text of this length does, while it is read; it has no sessions.
+static hearth_status plan_text(const engine_local *e, int64_t n_ctx, llm_plan *out, hearth_err *err)
+{
+    llm_ctx_options o;
+    HEARTH_TRY(llm_embed_options(e->model, LLM_POOL_NONE, n_ctx, n_ctx, 1, &o, err));
+    return llm_make_plan(e->model, &o, out, err);
+}
+
 static hearth_status open_ctx(engine_local *e, hearth_err *err)
 {
     llm_ctx_options o = local_ctx_options(e);
+    if (llm_model_config(e->model)->is_encoder) {
+        int64_t longest = i64_min(o.n_ctx, llm_model_longest(e->model));
+        HEARTH_TRY(plan_text(e, longest, &e->base.info.plan, err));
+        return local_check_memory(e, &e->base.info.plan, err);
+    }
     HEARTH_TRY(llm_make_plan(e->model, &o, &e->base.info.plan, err));
     if (e->o.metadata_only) return HEARTH_OK;
-    HEARTH_TRY(check_memory(e, &e->base.info.plan, err));
+    HEARTH_TRY(local_check_memory(e, &e->base.info.plan, err));
     HEARTH_TRY(llm_ctx_create(e->model, &o, &e->ctx, err));
     e->slots = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_seq, sizeof *e->slots);
     e->spans = mem_alloc_zero(MEM_MISC, (size_t)e->o.n_seq, sizeof *e->spans);
@@ -132,6 +145,10 @@ static hearth_status plan_local(engine *base, const llm_ctx_options *o, llm_plan
     engine_local *e = as_local(base);
     if (!e->model) return err_fail(err, e->model_err.status, "%s", e->model_err.msg);
     llm_ctx_options used = local_ctx_options(e);
+    if (llm_model_config(e->model)->is_encoder) {
+        int64_t n_ctx = o->n_ctx > 0 ? o->n_ctx : used.n_ctx;
+        return plan_text(e, i64_min(n_ctx, llm_model_longest(e->model)), out, err);
+    }
     if (o->n_ctx > 0) used.n_ctx = o->n_ctx;
     if (o->n_seq > 0) used.n_seq = o->n_seq;
     if (o->n_batch > 0) used.n_batch = o->n_batch;
@@ -183,6 +200,9 @@ static hearth_status detokenize_local(engine *base, const int32_t *ids, size_t n
 static hearth_status check_ctx(const engine_local *e, hearth_err *err)
 {
     if (e->ctx) return HEARTH_OK;
+    if (e->model && !e->o.metadata_only)
+        return err_fail(err, HEARTH_E_STATE, "'%s' models read texts and generate none",
+                        llm_model_config(e->model)->arch);
     return err_fail(err, HEARTH_E_STATE, "the model is open for its metadata only");
 }
 
@@ -295,7 +315,7 @@ static hearth_status logits_local(engine *base, const int32_t *ids, int64_t n, i
     llm_row *rows = NULL;
     llm_seq seq;
     HEARTH_TRY(llm_make_plan(e->model, &o, &plan, err));
-    HEARTH_TRY(check_memory(e, &plan, err));
+    HEARTH_TRY(local_check_memory(e, &plan, err));
     hearth_status status = llm_ctx_create(e->model, &o, &ctx, err);
     if (status != HEARTH_OK) goto out;
     status = llm_seq_new(ctx, &seq, err);
@@ -316,6 +336,7 @@ static const engine_ops local_ops = {
     .session_close = close_session, .session_export = export_session,
     .session_import = import_session, .start = local_start, .next = local_next,
     .step = local_step, .cancel = local_cancel, .logits = logits_local,
+    .embed = local_embed,
 };
 
 hearth_status engine_local_open(const char *name, const engine_options *o, engine **out,

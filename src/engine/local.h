@@ -59,6 +59,10 @@ hearth_status local_start(engine *base, engine_session s, const int32_t *prompt,
                           const generate_options *o, hearth_err *err);
 hearth_status local_next(engine *base, engine_session s, engine_event *out, hearth_err *err);
 hearth_status local_step(engine *base, engine_news *out, int *n, hearth_err *err);
+hearth_status local_check_memory(const engine_local *e, const llm_plan *p, hearth_err *err);
+// Vectors of texts (local_embed.c).
+hearth_status local_embed(engine *base, const engine_texts *t, float *out, int64_t *n_tokens,
+                          hearth_err *err);
 void local_cancel(engine *base, engine_session s);
 
 #endif

@@ -499,6 +499,61 @@ static hearth_status logits_remote(engine *base, const int32_t *ids, int64_t n, 
     return status;
 }
 
+// --- vectors of texts ---------------------------------------------------------------------------
+
+static hearth_status write_texts(const engine_texts *t, buf *bulk, hearth_err *err)
+{
+    wire_io w = wire_writer(bulk);
+    for (size_t i = 0; i < t->n; i++) {
+        str text = t->texts[i];
+        wire_str(&w, &text, LIMIT_STDIN);
+    }
+    if (bulk->failed == HEARTH_OK) return HEARTH_OK;
+    return err_fail(err, bulk->failed, "texts: %s", err_status_name(bulk->failed));
+}
+
+static hearth_status ask_embed(engine_remote *e, const engine_texts *t, const buf *bulk,
+                               const os_shared *shared, uint64_t *n_tokens, hearth_err *err)
+{
+    uint64_t bytes = shared->size;
+    engine_texts sent = *t;
+    wire_begin(&e->out);
+    wire_io w = wire_writer(&e->out);
+    wire_u64(&w, &bytes);
+    wire_embed(&w, &sent);
+    outgoing m = {.type = WIRE_EMBED, .bulk = bulk->p, .n_bulk = bulk->n, .shared = shared};
+    HEARTH_TRY(call(e, &m, WIRE_SIZE, NULL, err));
+    wire_io in = wire_reader(e->in.p, e->in.n);
+    wire_u64(&in, n_tokens);
+    HEARTH_TRY(check_reply(e, &in, err));
+    return *n_tokens <= INT64_MAX ? HEARTH_OK : lose_rude(e, "an impossible size", err);
+}
+
+static hearth_status embed_remote(engine *base, const engine_texts *t, float *out,
+                                  int64_t *n_tokens, hearth_err *err)
+{
+    engine_remote *e = as_remote(base);
+    uint64_t bytes = engine_count_results(base, t) * sizeof *out, read = 0;
+    os_shared shared;
+    buf bulk;
+    HEARTH_TRY(check_alive(e, err));
+    if (bytes > PTRDIFF_MAX)
+        return err_fail(err, HEARTH_E_LIMIT, "vectors of %zu texts do not fit in memory", t->n);
+    buf_init(&bulk, MEM_WIRE, LIMIT_WIRE_BULK);
+    hearth_status status = write_texts(t, &bulk, err);
+    bool made = status == HEARTH_OK;
+    if (made) status = os_shared_create((size_t)bytes, &shared, err);
+    made = made && status == HEARTH_OK;
+    if (made) status = ask_embed(e, t, &bulk, &shared, &read, err);
+    if (status == HEARTH_OK) {
+        memcpy(out, shared.data, (size_t)bytes);
+        *n_tokens = (int64_t)read;
+    }
+    if (made) os_shared_close(&shared);
+    buf_release(&bulk);
+    return status;
+}
+
 // --- open and close -----------------------------------------------------------------------------
 
 // The child has nothing to save and nothing to say: it is ended at once, also in mid-step.
@@ -527,6 +582,7 @@ static const engine_ops remote_ops = {
     .session_import = import_session, .start = start_remote, .next = next_remote,
     .step = step_remote,
     .cancel = cancel_remote, .logits = logits_remote,
+    .embed = embed_remote,
 };
 
 static hearth_status ask_open(engine_remote *e, const char *name, const engine_options *o,

@@ -323,6 +323,45 @@ static hearth_status do_logits(role *r, wire_io *in, hearth_err *err)
     return engine_logits(r->e, ids, (int64_t)n, batch, out, err);
 }
 
+// The bulk as the texts of a call.
+static hearth_status take_texts(const role *r, str *texts, size_t n, hearth_err *err)
+{
+    wire_io in = wire_reader(r->current.bulk.p, r->current.bulk.n);
+    for (size_t i = 0; i < n; i++) wire_str(&in, &texts[i], LIMIT_STDIN);
+    return wire_read_all(&in) ? HEARTH_OK : bad_request(r, err);
+}
+
+static hearth_status embed_into(role *r, const engine_texts *t, int64_t *n_tokens, hearth_err *err)
+{
+    float *to = (float *)(void *)r->current.shared.data;
+    if (r->current.shared.size != engine_count_results(r->e, t) * sizeof *to)
+        return bad_request(r, err);
+    if (!t->ranks) return engine_embed(r->e, t->texts, t->n, &t->o, to, n_tokens, err);
+    return engine_rerank(r->e, t->texts[0], t->texts + 1, t->n - 1, t->o.truncate, to, n_tokens,
+                         err);
+}
+
+static hearth_status do_embed(role *r, wire_io *in, wire_io *out, hearth_err *err)
+{
+    uint64_t bytes = 0;
+    int64_t n_tokens = 0;
+    engine_texts t = {0};
+    wire_u64(in, &bytes); // how much memory follows; received with it
+    wire_embed(in, &t);
+    // Each text has its length in front.
+    if (!wire_read_all(in) || t.n > r->current.bulk.n / sizeof(uint32_t))
+        return bad_request(r, err);
+    str *texts = mem_alloc_zero(MEM_WIRE, t.n, sizeof *texts);
+    if (!texts) return err_fail(err, HEARTH_E_NOMEM, "texts: out of memory");
+    t.texts = texts;
+    hearth_status status = take_texts(r, texts, t.n, err);
+    if (status == HEARTH_OK) status = embed_into(r, &t, &n_tokens, err);
+    mem_free(texts);
+    uint64_t sent = (uint64_t)n_tokens;
+    if (status == HEARTH_OK) wire_u64(out, &sent);
+    return status;
+}
+
 static hearth_status do_export_size(role *r, wire_io *out, hearth_err *err)
 {
     size_t n = 0;
@@ -356,6 +395,7 @@ static hearth_status run_request(role *r, wire_io *in, wire_io *out, uint32_t *s
     case WIRE_NEXT: return do_next(r, out, err);
     case WIRE_STEP: return do_step(r, err);
     case WIRE_LOGITS: return do_logits(r, in, err);
+    case WIRE_EMBED: return do_embed(r, in, out, err);
     default: return bad_request(r, err);
     }
 }
@@ -366,6 +406,7 @@ static wire_type reply_type(wire_type t)
     case WIRE_OPEN: return WIRE_INFO;
     case WIRE_PLAN: return WIRE_PLANNED;
     case WIRE_CHAT: return WIRE_CHATTED;
+    case WIRE_EMBED:
     case WIRE_EXPORT_SIZE: return WIRE_SIZE;
     case WIRE_NEXT: return WIRE_EVENT;
     default: return WIRE_OK;

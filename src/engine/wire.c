@@ -13,7 +13,8 @@ static const char *const type_names[WIRE_TYPE_END] = {
     [WIRE_SESSION_OPEN] = "SESSION_OPEN", [WIRE_SESSION_CLOSE] = "SESSION_CLOSE",
     [WIRE_EXPORT_SIZE] = "EXPORT_SIZE", [WIRE_EXPORT] = "EXPORT", [WIRE_IMPORT] = "IMPORT",
     [WIRE_START] = "START", [WIRE_NEXT] = "NEXT", [WIRE_STEP] = "STEP",
-    [WIRE_LOGITS] = "LOGITS", [WIRE_CANCEL] = "CANCEL", [WIRE_DATA] = "DATA",
+    [WIRE_LOGITS] = "LOGITS", [WIRE_EMBED] = "EMBED", [WIRE_CANCEL] = "CANCEL",
+    [WIRE_DATA] = "DATA",
     [WIRE_OK] = "OK", [WIRE_FAIL] = "FAIL", [WIRE_INFO] = "INFO",
     [WIRE_PLANNED] = "PLANNED", [WIRE_SIZE] = "SIZE", [WIRE_EVENT] = "EVENT",
     [WIRE_NEWS] = "NEWS",
@@ -26,7 +27,7 @@ const char *wire_type_name(wire_type t)
 
 bool wire_has_shared(wire_type t)
 {
-    return t == WIRE_EXPORT || t == WIRE_IMPORT || t == WIRE_LOGITS;
+    return t == WIRE_EXPORT || t == WIRE_IMPORT || t == WIRE_LOGITS || t == WIRE_EMBED;
 }
 
 // --- fields -------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@
 //                                                                                    header of each
 //   LOGITS            u64 bytes, u32 batch, then the shared memory;    OK            filled
 //                     DATA before: ids
+//   EMBED             u64 bytes, u32 texts, options, then the shared   SIZE          tokens read,
+//                     memory; DATA before: texts                                     filled
 //   CANCEL            -                                                none
 //
 //   both ways
@@ -38,7 +40,7 @@
 #define HEARTH_ENGINE_WIRE_H
 
 #include "base/arena.h"
-#include "engine/engine.h"
+#include "engine/engine_int.h"
 #include "os/os.h"
 
 enum { WIRE_PROTOCOL = 1, WIRE_HEADER = 12, WIRE_DATA_BYTES = 1 << 20 };
@@ -46,7 +48,7 @@ enum { WIRE_PROTOCOL = 1, WIRE_HEADER = 12, WIRE_DATA_BYTES = 1 << 20 };
 typedef enum wire_type {
     WIRE_OPEN = 1, WIRE_DESCRIBE, WIRE_PLAN, WIRE_TOKENIZE, WIRE_DETOKENIZE, WIRE_CHAT,
     WIRE_SESSION_OPEN, WIRE_SESSION_CLOSE, WIRE_EXPORT_SIZE, WIRE_EXPORT, WIRE_IMPORT, WIRE_START,
-    WIRE_NEXT, WIRE_STEP, WIRE_LOGITS, WIRE_CANCEL, // requests end here
+    WIRE_NEXT, WIRE_STEP, WIRE_LOGITS, WIRE_EMBED, WIRE_CANCEL, // requests end here
     WIRE_DATA, WIRE_OK, WIRE_FAIL, WIRE_INFO, WIRE_PLANNED, WIRE_SIZE, WIRE_EVENT, WIRE_NEWS,
     WIRE_CHATTED, WIRE_TYPE_END
 } wire_type;
@@ -91,6 +93,7 @@ void wire_chat(wire_io *w, engine_chat_options *o);
 void wire_chat_result(wire_io *w, engine_chat_result *r);
 // Reading allocates the arrays from `a`; NULL when writing.
 void wire_generate(wire_io *w, generate_options *o, arena *a);
+void wire_embed(wire_io *w, engine_texts *t); // all but the texts themselves
 void wire_fail(wire_io *w, int *status, str *message);
 
 // Ids in DATA are i32. `p` has 4 n bytes.

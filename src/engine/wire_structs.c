@@ -104,6 +104,9 @@ void wire_info(wire_io *w, engine_info *info)
     pass_count(w, &info->n_vocab, LIMIT_VOCAB);
     pass_count(w, &info->n_embd, LIMIT_EMBD);
     pass_count(w, &info->n_layer, LIMIT_LAYERS);
+    pass_count(w, &info->n_embd_out, LIMIT_EMBD);
+    wire_bool(w, &info->is_encoder);
+    wire_bool(w, &info->can_rank);
     wire_int(w, &info->n_threads, 0, LIMIT_THREADS);
     pass_special(w, &info->special);
     wire_bool(w, &info->has_chat_template);
@@ -236,6 +239,19 @@ void wire_generate(wire_io *w, generate_options *o, arena *a)
     pass_bias(w, &o->sampling, a);
     pass_strs(w, &o->stop, &o->n_stop, LIMIT_STOP_STRINGS, a);
     pass_strs(w, &o->dry_breakers, &o->n_dry_breakers, LIMIT_STOP_STRINGS, a);
+}
+
+void wire_embed(wire_io *w, engine_texts *t)
+{
+    int n = (int)t->n, pooling = (int)t->o.pooling;
+    wire_int(w, &n, 1, LIMIT_TEXTS);
+    wire_int(w, &pooling, LLM_POOL_NONE, LLM_POOL_RANK);
+    pass_count(w, &t->o.dimensions, LIMIT_EMBD);
+    wire_bool(w, &t->o.raw);
+    wire_bool(w, &t->o.truncate);
+    wire_bool(w, &t->ranks);
+    t->n = (size_t)n;
+    t->o.pooling = (llm_pooling)pooling;
 }
 
 void wire_fail(wire_io *w, int *status, str *message)

@@ -28,6 +28,11 @@ static bool may_cut(const llm_model *m, llm_pooling pooling)
     return !m->c.is_encoder && pick_row(m, pooling) == 1;
 }
 
+int64_t llm_model_longest(const llm_model *m)
+{
+    return m->c.n_pos ? i64_min(m->c.n_pos, m->c.n_ctx_train) : m->c.n_ctx_train;
+}
+
 hearth_status llm_embed_options(const llm_model *m, llm_pooling pooling, int64_t longest,
                                 int64_t total, int64_t n, llm_ctx_options *out, hearth_err *err)
 {
@@ -35,7 +40,7 @@ hearth_status llm_embed_options(const llm_model *m, llm_pooling pooling, int64_t
     llm_ctx_options o;
     llm_ctx_options_default(&o);
     HEARTH_TRY(llm_model_pooling(m, pooling, &o.pooling, err));
-    int64_t most = m->c.n_pos ? i64_min(m->c.n_pos, m->c.n_ctx_train) : m->c.n_ctx_train;
+    int64_t most = llm_model_longest(m);
     if (longest > most)
         return err_fail(err, HEARTH_E_LIMIT, "a text of %lld tokens: the model takes %lld",
                         (long long)longest, (long long)most);

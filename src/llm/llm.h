@@ -204,6 +204,8 @@ typedef struct llm_text {
     const int32_t *ids;
     int64_t n, n_first; // tokens, and how many of them are of part 0; the others are of part 1
 } llm_text;
+// Tokens of a text at most.
+int64_t llm_model_longest(const llm_model *m);
 // A context for texts of up to `longest` tokens that `n` of them, `total` tokens, will go through.
 // HEARTH_E_LIMIT: the model does not take texts that long.
 hearth_status llm_embed_options(const llm_model *m, llm_pooling pooling, int64_t longest,

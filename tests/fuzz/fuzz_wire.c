@@ -82,7 +82,14 @@ static void pass_chat_result(wire_io *w, void *v, arena *a)
     wire_chat_result(w, v);
 }
 
+static void pass_embed(wire_io *w, void *v, arena *a)
+{
+    (void)a;
+    wire_embed(w, v);
+}
+
 typedef union any_value {
+    engine_texts embed;
     opening open;
     llm_ctx_options ctx;
     llm_plan plan;
@@ -99,7 +106,7 @@ static void decode(int kind, const uint8_t *p, size_t n)
 {
     static void (*const passes[])(wire_io *, void *, arena *) = {
         pass_open, pass_ctx, pass_plan, pass_info, pass_event, pass_generate, pass_fail,
-        pass_news, pass_chat, pass_chat_result,
+        pass_news, pass_chat, pass_chat_result, pass_embed,
     };
     arena a;
     any_value v;
@@ -118,7 +125,7 @@ static void decode_stream(const uint8_t *p, size_t n)
     static const uint8_t kinds[WIRE_TYPE_END] = {
         [WIRE_OPEN] = 0, [WIRE_PLAN] = 1, [WIRE_PLANNED] = 2, [WIRE_INFO] = 3, [WIRE_EVENT] = 4,
         [WIRE_START] = 5, [WIRE_FAIL] = 6, [WIRE_NEWS] = 7,
-        [WIRE_CHAT] = 8, [WIRE_CHATTED] = 9,
+        [WIRE_CHAT] = 8, [WIRE_CHATTED] = 9, [WIRE_EMBED] = 10,
     };
     wire_header h;
     while (n >= WIRE_HEADER && wire_read_header(p, &h)) {

@@ -130,6 +130,7 @@ def run(*command):
 
 def copy_tree():
     for name in ("src", "include", "cmake", "tests"):
+        shutil.rmtree(WORK / name, ignore_errors=True)  # what was renamed since
         shutil.copytree(ROOT / name, WORK / name, dirs_exist_ok=True)
     for name in ("CMakeLists.txt", "CMakePresets.json"):
         shutil.copy(ROOT / name, WORK / name)

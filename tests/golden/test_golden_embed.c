@@ -2,9 +2,9 @@
 //
 // For each case: the hidden states of every token and the vector of the whole text, on the
 // reference kernels, on each stronger instruction set of this processor and through a device whose
-// buffers cannot be looked into: within 1e-4 of the range of the golden. Then the promises of
-// llm_embed(): the same bits for a text alone and between others, and for a decoder's text cut into
-// steps.
+// buffers cannot be looked into: within 1e-5 of the range of the golden (gelu in its tanh form
+// instead of the exact one is 5e-5 off). Then the promises of llm_embed(): the same bits for a text
+// alone and between others, and for a decoder's text cut into steps.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -161,7 +161,7 @@ static void check_goldens(const golden_case *c)
         double pooled = compare(c->name, ".pooled.npy", ours, width);
         printf("  %-20s %-22s hidden %.2e, vector %.2e of the range\n", c->name, runs[i].name,
                hidden, pooled);
-        if (!(hidden <= 1e-4 && pooled <= 1e-4)) fail_msg("%s: at most 1e-4", c->name);
+        if (!(hidden <= 1e-5 && pooled <= 1e-5)) fail_msg("%s: at most 1e-5", c->name);
         close_case(&o);
     }
 }

@@ -23,11 +23,12 @@ typedef struct everything {
     engine_chat_options chat;
     engine_chat_result chatted;
     generate_options generate;
+    engine_texts texts;
     int status;
     str message;
 } everything;
 
-enum { N_KIND = 10 };
+enum { N_KIND = 11 };
 
 static void pass(int kind, wire_io *w, everything *e, arena *a)
 {
@@ -41,6 +42,7 @@ static void pass(int kind, wire_io *w, everything *e, arena *a)
     case 6: wire_news(w, &e->news); break;
     case 7: wire_chat(w, &e->chat); break;
     case 8: wire_chat_result(w, &e->chatted); break;
+    case 9: wire_embed(w, &e->texts); break;
     default: wire_fail(w, &e->status, &e->message); break;
     }
 }
@@ -83,6 +85,9 @@ static everything make_all(void)
                                    .template_name = STR("rag"), .now = {2026, 7, 26, 9, 5, 3},
                                    .think = ENGINE_THINK_OFF, .no_generation_prompt = true};
     e.chatted = (engine_chat_result){.style = {.tags = 5, .starts_thinking = true}, .note = "so"};
+    e.info.n_embd_out = 768;
+    e.info.can_rank = true;
+    e.texts = (engine_texts){NULL, 12, {LLM_POOL_LAST, 256, true, false}, true};
     e.status = HEARTH_E_FORMAT;
     e.message = STR("model.gguf: bad");
     return e;
@@ -125,6 +130,12 @@ static void check_same(const everything *a, const everything *b)
     assert_int_equal(b->chat.think, ENGINE_THINK_OFF);
     assert_true(b->chatted.style.tags == 5 && b->chatted.style.starts_thinking);
     assert_string_equal(b->chatted.note, "so");
+    assert_int_equal(a->info.n_embd_out, b->info.n_embd_out);
+    assert_int_equal(a->info.can_rank, b->info.can_rank);
+    assert_int_equal(a->texts.n, b->texts.n);
+    assert_int_equal(a->texts.o.pooling, b->texts.o.pooling);
+    assert_int_equal(a->texts.o.dimensions, b->texts.o.dimensions);
+    assert_true(b->texts.o.raw && !b->texts.o.truncate && b->texts.ranks);
     assert_int_equal(a->status, b->status);
     assert_int_equal(str_cmp(a->message, b->message), 0);
 }
@@ -156,6 +167,7 @@ static void test_round_trip(void **state)
     memset(&got.ctx, 0, sizeof got.ctx);
     got.generate.sampling.mirostat_eta = 0;
     got.status = 0;
+    got.texts = (engine_texts){.n = 1};
     got.source = got.message = STR("");
     for (int kind = 0; kind < N_KIND; kind++) {
         buf_init(&b[kind], MEM_TEST, 1 << 20);
