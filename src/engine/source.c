@@ -6,6 +6,7 @@
 
 #include "defs/limits.h"
 #include "engine/engine_int.h"
+#include "fmt/rwkv_bin.h"
 #include "llm/synth.h"
 
 void source_blame(const source *s, const char *name, hearth_err *err)
@@ -78,6 +79,35 @@ static hearth_status make_model(str name, source *s, hearth_err *err)
     return HEARTH_OK;
 }
 
+// --- files of other formats, made again as GGUF in memory ---------------------------------------
+
+static hearth_status append_made(void *ctx, const void *p, size_t n, hearth_err *err)
+{
+    if (buf_append(ctx, p, n) == HEARTH_OK) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_NOMEM, "no memory for the model as GGUF");
+}
+
+// The mapping is given back: everything is in the copy.
+static hearth_status convert_rwkv(source *s, hearth_err *err)
+{
+    enum { KEYS_BYTES = 1 << 20 }; // keys and padding, which are a few KB
+    buf made;
+    buf_init(&made, MEM_MODEL, SIZE_MAX / 2);
+    hearth_status status = buf_reserve(&made, s->parts[0].size + KEYS_BYTES);
+    if (status != HEARTH_OK)
+        return err_fail(err, HEARTH_E_NOMEM, "no memory for the model as GGUF");
+    status = rwkv_bin_to_gguf(s->parts[0].data, s->parts[0].size, append_made, &made, err);
+    if (status != HEARTH_OK) {
+        buf_release(&made);
+        return status;
+    }
+    s->made = (uint8_t *)made.p;
+    s->parts[0].data = s->made;
+    s->parts[0].size = made.n;
+    os_unmap(&s->map[0]);
+    return HEARTH_OK;
+}
+
 // --- files --------------------------------------------------------------------------------------
 
 static hearth_status map_part(source *s, int i, hearth_err *err)
@@ -129,6 +159,7 @@ static hearth_status map_files(const char *name, source *s, hearth_err *err)
     if (status != HEARTH_OK)
         return err_fail(err, HEARTH_E_NOMEM, "out of memory");
     HEARTH_TRY(map_part(s, 0, err));
+    if (rwkv_bin_is(s->parts[0].data, s->parts[0].size)) return convert_rwkv(s, err);
     HEARTH_TRY(gguf_split_count(&s->parts[0], &n, err));
     return n > 1 ? map_rest(s, n, err) : HEARTH_OK;
 }

@@ -148,6 +148,7 @@ static hearth_status read_shape(config_reader *r, llm_config *c)
     HEARTH_TRY(read_size(r, "embedding_length", LIMIT_EMBD, 0, &c->n_embd));
     HEARTH_TRY(read_sizes(r, "feed_forward_length", c->n_layer, LIMIT_FF, 0, &c->n_ff));
     HEARTH_TRY(read_size(r, "context_length", LIMIT_CONTEXT, 0, &c->n_ctx_train));
+    if (r->family->has_no_attention) return HEARTH_OK;
     HEARTH_TRY(read_size(r, "attention.head_count", LIMIT_HEADS, 0, &c->n_head));
     if (r->family->has_layer_lists)
         HEARTH_TRY(read_sizes(r, "attention.head_count_kv", c->n_layer, LIMIT_HEADS, c->n_head,
@@ -319,13 +320,13 @@ hearth_status llm_config_read(const gguf *g, llm_config *out, hearth_err *err)
     snprintf(c.arch, sizeof c.arch, "%s", family->arch);
     config_reader r = {.g = g, .arch = c.arch, .family = family, .err = err};
     HEARTH_TRY(read_shape(&r, &c));
-    HEARTH_TRY(check_shape(&c, err));
+    if (!family->has_no_attention) HEARTH_TRY(check_shape(&c, err));
     HEARTH_TRY(read_experts(&r, family, &c));
     c.has_layer_norm = family->has_layer_norm;
     const char *eps = c.has_layer_norm ? "attention.layer_norm_epsilon"
                                        : "attention.layer_norm_rms_epsilon";
     HEARTH_TRY(read_number(&r, eps, 0, 1, NULL, &c.norm_eps));
-    HEARTH_TRY(read_rope(&r, &c));
+    if (!family->has_no_attention) HEARTH_TRY(read_rope(&r, &c));
     HEARTH_TRY(read_vocabulary(g, &c, err));
     HEARTH_TRY(read_encoder(&r, &c));
     HEARTH_TRY(family->configure(g, &c, err));

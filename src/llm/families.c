@@ -31,6 +31,7 @@ static const llm_family *const families[] = {
     &llm_family_qwen2moe,
     &llm_family_qwen3,
     &llm_family_qwen3moe,
+    &llm_family_rwkv7,
     &llm_family_smollm3,
     &llm_family_starcoder2,
 };

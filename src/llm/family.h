@@ -15,7 +15,8 @@ typedef struct llm_layer {
     nn_norm attn_norm;
     nn_attn attn;
     nn_latent latent;  // instead of attn where its n_head > 0
-    nn_conv conv; // instead of attention where conv.n > 0
+    nn_conv conv;      // instead of attention where conv.n > 0
+    nn_rwkv7 rwkv7;    // instead of attention and feed-forward where a family says so
     nn_norm attn_post; // of attention's output
     nn_norm ffn_norm;
     nn_ffn ffn;
@@ -85,6 +86,8 @@ typedef struct llm_memory {
 typedef struct llm_family {
     const char *arch; // general.architecture
     bool has_experts; // may "expert_count" be above 0?
+    bool has_no_attention; // no heads, no rotation
+    bool is_whole;    // layers need what the first one left in run.own: no ranges of layers
     bool has_layer_norm; // and with it another key for epsilon
     bool has_layer_lists; // may feed_forward_length and head_count_kv be lists, one per layer?
     // Keys and tensors that this family alone has; the common ones are read already.
@@ -112,7 +115,7 @@ extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_grani
 // Encoders.
 extern const llm_family llm_family_bert, llm_family_gemma_embedding, llm_family_modern_bert,
     llm_family_nomic_bert;
-extern const llm_family llm_family_lfm2;
+extern const llm_family llm_family_lfm2, llm_family_rwkv7;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,

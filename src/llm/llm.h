@@ -94,6 +94,7 @@ typedef struct llm_config {
     uint64_t recurrent[LIMIT_LAYERS / 64]; // bit i % 64 of word i / 64: layer i has a recurrent
                                            // state instead of attention
     int64_t n_taps;       // of the short convolutions of such layers
+    int64_t rank_decay, rank_rate, rank_value, rank_gate; // of RWKV-7's pairs of matrices
     bool is_out_norm_misnamed; // the output norm is called token_embd_norm (lfm2)
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert

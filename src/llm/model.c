@@ -18,6 +18,10 @@ static hearth_status set_range(llm_model *m, const llm_model_options *o, hearth_
     if (first < 0 || first >= n || count < 0 || count > n - first)
         return err_fail(err, HEARTH_E_ARG, "layers %lld + %lld: the model has %lld",
                         (long long)first, (long long)count, (long long)n);
+    if (m->family->is_whole && (first || (count && count < n)))
+        return err_fail(err, HEARTH_E_UNSUPPORTED,
+                        "layers %lld + %lld: those of '%s' models cannot be parted",
+                        (long long)first, (long long)count, m->c.arch);
     m->layer_first = first;
     m->n_layer = count ? count : n - first;
     m->has_embedding = first == 0;
@@ -29,8 +33,9 @@ static int64_t local_rot(const llm_config *c) { return c->n_rot_local ? c->n_rot
 
 static hearth_status alloc_tables(llm_model *m, hearth_err *err)
 {
-    size_t layers = (size_t)m->n_layer, pairs = (size_t)m->c.n_rot / 2;
-    size_t local_pairs = (size_t)local_rot(&m->c) / 2;
+    // One pair at least: what is empty has no address to tell it from a failure.
+    size_t layers = (size_t)m->n_layer, pairs = size_max((size_t)m->c.n_rot / 2, 1);
+    size_t local_pairs = size_max((size_t)local_rot(&m->c) / 2, 1);
     m->layer = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->layer);
     m->memory = mem_alloc_zero(MEM_MODEL, layers, sizeof *m->memory);
     m->inv_freq = mem_alloc_zero(MEM_MODEL, pairs, sizeof *m->inv_freq);

@@ -109,6 +109,23 @@ typedef struct nn_input {    // what one layer does with its part
     int64_t layer, n_layer, n;
 } nn_input;
 
+// y = base + wide f(narrow x), two matrices with a rank between them.
+typedef struct nn_pair {
+    weight_id base, narrow, wide; // [n]; [n -> rank], [rank -> n]. WEIGHT_NONE: without
+    int64_t rank;
+} nn_pair;
+
+// The mixings of RWKV-7 (rwkv7.c).
+typedef struct nn_rwkv7 {
+    weight_id mix;           // [6 * n], shares of the row before in the inputs of r, w, k, v, a, g
+    weight_id r, k, v, o;    // [n -> n]
+    nn_pair w, a, v_mix, g;  // v_mix: WEIGHT_NONE in the first layer
+    weight_id k_k, k_a, r_k; // [n]
+    nn_norm norm;            // of each head; weight and bias [n]
+    weight_id channel_mix, channel_key, channel_value; // [n], [n -> n_ff], [n_ff -> n]
+    int64_t n, d_head, n_ff;
+} nn_rwkv7;
+
 typedef struct nn_ffn {
     weight_id gate, up, down; // down(act(gate x) * up x)
     int64_t n_ff;
@@ -159,6 +176,14 @@ int64_t nn_latent_floats(const nn_latent *a);
 // h = gated convolution(h); run.own holds 3 n floats per row.
 hearth_status nn_short_conv(const nn_run *r, const nn_conv *c, const nn_memory *mem,
                             hearth_err *err);
+// h = mixing(h) over time, or over channels. Floats of run.own that they use per row, where
+// v_first of the first layer stays for the others; and floats of state.
+hearth_status nn_time_mixing(const nn_run *r, const nn_rwkv7 *t, const nn_memory *mem,
+                             hearth_err *err);
+hearth_status nn_channel_mixing(const nn_run *r, const nn_rwkv7 *t, const nn_memory *mem,
+                                hearth_err *err);
+int64_t nn_rwkv7_own_floats(int64_t n, int64_t rank);
+int64_t nn_rwkv7_state_floats(int64_t n, int64_t d_head);
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);

@@ -64,7 +64,114 @@ def lfm2(name, n_tokens, has_attention, taps=3, n_kv=2, **kw):
     return c, lambda tokens: net(torch.tensor([tokens])).logits[0]
 
 
+# --- rwkv7 -----------------------------------------------------------------------------------------
+
+class Goose:
+    """The network over a GGUF's tensors by their names, float64."""
+
+    def __init__(self, c):
+        self.t, self.n_layer, self.d, self.eps = {}, c["block_count"], c["wkv.head_size"], c["attention.layer_norm_epsilon"]
+
+    def norm(self, x, name):
+        x = (x - x.mean(-1, keepdim=True)) / (x.var(-1, unbiased=False, keepdim=True) + self.eps).sqrt()
+        return x * self.t[name + ".weight"] + self.t[name + ".bias"]
+
+    def time(self, b, x, v_first):  # x: [T, n]
+        t = lambda name: self.t[f"{b}time_mix_{name}.weight"]
+        n_pos, n = x.shape
+        heads = (n // self.d, self.d)
+        before = torch.cat([torch.zeros_like(x[:1]), x[:-1]])
+        xr, xw, xk, xv, xa, xg = (x + (before - x) * mu for mu in t("lerp_fused").reshape(6, n))  # (2)
+        r, k, v = xr @ t("receptance").T, xk @ t("key").T, xv @ t("value").T
+        w = torch.exp(-np.exp(-0.5) * torch.sigmoid(t("w0") + torch.tanh(xw @ t("w1").T) @ t("w2").T))  # (12)
+        a = torch.sigmoid(t("a0") + xa @ t("a1").T @ t("a2").T)  # (4)
+        g = torch.sigmoid(xg @ t("g1").T) @ t("g2").T
+        if v_first is None:
+            v_first = v
+        else:  # (10)
+            v = v + (v_first - v) * torch.sigmoid(t("v0") + xv @ t("v1").T @ t("v2").T)
+        kappa = torch.nn.functional.normalize((k * t("k_k")).reshape(n_pos, *heads), dim=-1)  # (6), (15)
+        k = k * (1 + (a - 1) * t("k_a"))  # (7)
+        y = torch.zeros(n_pos, *heads, dtype=x.dtype)
+        state = torch.zeros(heads[0], self.d, self.d, dtype=x.dtype)  # [head][value][key]
+        r_, w_, k_, v_, a_ = (z.reshape(n_pos, *heads) for z in (r, w, k, v, a))
+        for i in range(n_pos):  # (17): S (diag(w) - kappa^T (a * kappa)) + v^T k
+            for h in range(heads[0]):
+                change = torch.diag(w_[i, h]) - torch.outer(kappa[i, h], a_[i, h] * kappa[i, h])
+                state[h] = state[h] @ change + torch.outer(v_[i, h], k_[i, h])
+                y[i, h] = state[h] @ r_[i, h]
+        y = (y - y.mean(-1, keepdim=True)) / (y.var(-1, unbiased=False, keepdim=True) + 64e-5).sqrt()
+        y = y.reshape(n_pos, n) * self.t[f"{b}time_mix_ln.weight"] + self.t[f"{b}time_mix_ln.bias"]
+        bonus = (r * k * t("r_k").reshape(n)).reshape(n_pos, *heads).sum(-1, keepdim=True) * v_  # (20)
+        return ((y + bonus.reshape(n_pos, n)) * g) @ t("output").T, v_first
+
+    def channel(self, b, x):
+        before = torch.cat([torch.zeros_like(x[:1]), x[:-1]])
+        k = x + (before - x) * self.t[b + "channel_mix_lerp_k.weight"]
+        return torch.relu(k @ self.t[b + "channel_mix_key.weight"].T) ** 2 @ self.t[b + "channel_mix_value.weight"].T
+
+    def __call__(self, tokens):
+        x, v_first = self.norm(self.t["token_embd.weight"][tokens], "token_embd_norm"), None
+        for i in range(self.n_layer):
+            b = f"blk.{i}."
+            y, v_first = self.time(b, self.norm(x, b + "attn_norm"), v_first)
+            x = x + y
+            x = x + self.channel(b, self.norm(x, b + "attn_norm_2"))
+        return self.norm(x, "output_norm") @ self.t["output.weight"].T
+
+
+def rwkv7(name, n_tokens, n_embd=64, n_layer=3, head=16, n_ff=176, vocab=96, ranks=(12, 8, 6, 20), type="F32"):
+    rank = dict(zip("wavg", ranks))
+    c = Case(name, "rwkv7", n_tokens, type, **{
+        "embedding_length": n_embd, "block_count": n_layer, "feed_forward_length": n_ff, "vocab_size": vocab,
+        "attention.head_count": 0, "attention.layer_norm_epsilon": 1e-5, "wkv.head_size": head,
+        "attention.decay_lora_rank": rank["w"], "attention.iclr_lora_rank": rank["a"],
+        "attention.value_residual_mix_lora_rank": rank["v"], "attention.gate_lora_rank": rank["g"]})
+    for key in ("rope.freq_base", "attention.layer_norm_rms_epsilon"):
+        del c.kv[key]
+    net = Goose(c)
+    n = n_embd
+
+    def put(tensor, *shape, **rule):
+        net.t[tensor] = c.tensor(tensor, *shape, **rule)
+
+    def norm_both(tensor):
+        put(tensor + ".weight", n, gain=0.3, offset=1.0)
+        put(tensor + ".bias", n, gain=0.3)
+
+    put("token_embd.weight", vocab, n, gain=np.sqrt(n))
+    norm_both("token_embd_norm")
+    for i in range(n_layer):
+        b = f"blk.{i}."
+        norm_both(b + "attn_norm")
+        norm_both(b + "attn_norm_2")
+        put(b + "time_mix_lerp_fused.weight", 6, 1, 1, n, gain=0.3 * np.sqrt(n), offset=0.5, type="F32")
+        for x, y in (("receptance", 1), ("key", 1), ("value", 1), ("output", 1)):
+            put(f"{b}time_mix_{x}.weight", n, n, gain=y)
+        for x in "wavg":
+            # The first layer's values are mixed with nothing: its tensors have the rate's rank, and no effect.
+            width = rank["a"] if x == "v" and i == 0 else rank[x]
+            if x != "g":
+                # Decays from e^-0.6 to nearly 1: what a state remembers must reach far back.
+                put(f"{b}time_mix_{x}0.weight", n, gain=1.5, offset=-2.0 if x == "w" else 0.0)
+            put(f"{b}time_mix_{x}1.weight", width, n, type="F32")
+            put(f"{b}time_mix_{x}2.weight", n, width, gain=1.5, type="F32")
+        put(b + "time_mix_k_k.weight", n, gain=0.5, offset=1.0)
+        put(b + "time_mix_k_a.weight", n, gain=0.4, offset=0.8)
+        put(b + "time_mix_r_k.weight", n, gain=0.5)
+        norm_both(b + "time_mix_ln")
+        put(b + "channel_mix_lerp_k.weight", n, gain=0.4, offset=0.5)
+        put(b + "channel_mix_key.weight", n_ff, n)
+        put(b + "channel_mix_value.weight", n, n_ff)
+    norm_both("output_norm")
+    put("output.weight", vocab, n)
+    return c, net
+
+
 def cases():
+    yield rwkv7("rwkv7", 100)
+    yield rwkv7("rwkv7_wide", 80, n_embd=96, n_layer=2, head=32, n_ff=100, ranks=(8, 16, 24, 32))
+    yield rwkv7("rwkv7_f16", 40, n_layer=2, head=8, type="F16")
     yield lfm2("lfm2", 100, "ccaccac")
     yield lfm2("lfm2_taps", 80, "acca", taps=5, n_kv=1, n_embd=96, n_head=6, d=32)
     yield lfm2("lfm2_bf16", 40, "cac", n_ff=96, type="BF16")
