@@ -193,8 +193,7 @@ static void fill_model(engine_info *info, const engine_local *e)
 
 static const tok_special no_specials = {
     .bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE, .unk = TOK_NONE,
-    .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE, .fim_pre = TOK_NONE, .fim_suf = TOK_NONE,
-    .fim_mid = TOK_NONE,
+    .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE, TOK_NO_FIM,
 };
 
 void local_fill_info(engine_local *e, const char *name)

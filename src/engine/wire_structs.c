@@ -77,7 +77,8 @@ void wire_plan(wire_io *w, llm_plan *p)
 static void pass_special(wire_io *w, tok_special *s)
 {
     int32_t *const ids[] = {&s->bos, &s->eos, &s->eot, &s->eom, &s->unk, &s->sep, &s->pad,
-                            &s->mask, &s->fim_pre, &s->fim_suf, &s->fim_mid};
+                            &s->mask, &s->fim_pre, &s->fim_suf, &s->fim_mid, &s->fim_pad,
+                            &s->fim_repo, &s->fim_file};
     STATIC_ASSERT(sizeof *s == (COUNTOF(ids) + 1) * 4, "a field of tok_special is not passed");
     for (size_t i = 0; i < COUNTOF(ids); i++) {
         int id = *ids[i];

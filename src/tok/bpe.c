@@ -197,7 +197,7 @@ static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
 #define BPE_KIND                                                                                  \
     .defaults = {.bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE,              \
                  .unk = TOK_NONE, .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE,             \
-                 .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE},                  \
+                 TOK_NO_FIM},                                                                     \
     .open = open_bpe, .encode = encode_bpe, .decode = decode_bpe
 
 const tok_kind tok_kind_bpe = {.model = "gpt2", BPE_KIND};

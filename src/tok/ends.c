@@ -9,7 +9,9 @@
 // exist.
 #include "tok/tok_int.h"
 
-typedef enum role { ROLE_END, ROLE_TURN, ROLE_MESSAGE, ROLE_PRE, ROLE_SUF, ROLE_MID } role;
+typedef enum role { // up to ROLE_FILE they end a generation
+    ROLE_END, ROLE_TURN, ROLE_MESSAGE, ROLE_PAD, ROLE_REPO, ROLE_FILE, ROLE_PRE, ROLE_SUF, ROLE_MID
+} role;
 
 static const struct { const char *text; role role; } KNOWN[] = {
     {"<|eot_id|>", ROLE_TURN},
@@ -34,12 +36,18 @@ static const struct { const char *text; role role; } KNOWN[] = {
     {"</s>", ROLE_END},
     {"[EOS]", ROLE_END},
     {"<eos>", ROLE_END},
-    {"<|fim_pad|>", ROLE_END},
-    {"<fim-pad>", ROLE_END},
-    {"<fim_pad>", ROLE_END},
-    {"<|fim_repo|>", ROLE_END},
-    {"<|repo_name|>", ROLE_END},
-    {"<|file_sep|>", ROLE_END},
+    {"<|fim_pad|>", ROLE_PAD},
+    {"<fim-pad>", ROLE_PAD},
+    {"<fim_pad>", ROLE_PAD},
+    {"<|fim_repo|>", ROLE_REPO},
+    {"<|repo_name|>", ROLE_REPO},
+    {"<fim-repo>", ROLE_REPO},
+    {"<REPO>", ROLE_REPO},
+    {"<reponame>", ROLE_REPO},
+    {"<repo_name>", ROLE_REPO},
+    {"<|file_sep|>", ROLE_FILE},
+    {"<|file_separator|>", ROLE_FILE},
+    {"<file_sep>", ROLE_FILE},
     {"<|fim_prefix|>", ROLE_PRE},
     {"<fim_prefix>", ROLE_PRE},
     {"<fim-prefix>", ROLE_PRE},
@@ -81,10 +89,12 @@ static void take_role(tok *t, int32_t id, role r)
 {
     tok_special *s = &t->special;
     int32_t *const slots[] = {[ROLE_END] = NULL,         [ROLE_TURN] = &s->eot,
-                              [ROLE_MESSAGE] = &s->eom,  [ROLE_PRE] = &s->fim_pre,
-                              [ROLE_SUF] = &s->fim_suf,  [ROLE_MID] = &s->fim_mid};
+                              [ROLE_MESSAGE] = &s->eom,  [ROLE_PAD] = &s->fim_pad,
+                              [ROLE_REPO] = &s->fim_repo, [ROLE_FILE] = &s->fim_file,
+                              [ROLE_PRE] = &s->fim_pre,  [ROLE_SUF] = &s->fim_suf,
+                              [ROLE_MID] = &s->fim_mid};
     if (slots[r] && *slots[r] == TOK_NONE) *slots[r] = id;
-    bool ends = r <= ROLE_MESSAGE;
+    bool ends = r <= ROLE_FILE;
     t->attr[id] = (uint8_t)(TOK_CONTROL | (ends ? ATTR_END : 0));
 }
 
@@ -129,4 +139,7 @@ void ends_mark(tok *t)
     mark_id(t, t->special.eos);
     mark_id(t, t->special.eot);
     mark_id(t, t->special.eom);
+    mark_id(t, t->special.fim_pad);
+    mark_id(t, t->special.fim_repo);
+    mark_id(t, t->special.fim_file);
 }

@@ -92,7 +92,7 @@ const tok_kind tok_kind_rwkv = {
     .model = "rwkv",
     .defaults = {.bos = TOK_NONE, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE,
                  .unk = TOK_NONE, .sep = TOK_NONE, .pad = TOK_NONE, .mask = TOK_NONE,
-                 .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE},
+                 TOK_NO_FIM},
     .open = open_rwkv,
     .encode = encode_rwkv,
     .decode = decode_rwkv,

@@ -226,8 +226,8 @@ hearth_status spm_decode(const tok *t, int32_t id, bool first, buf *out)
 const tok_kind tok_kind_spm = {
     .model = "llama",
     .defaults = {.bos = 1, .eos = 2, .eot = TOK_NONE, .eom = TOK_NONE, .unk = 0, .sep = TOK_NONE,
-                 .pad = TOK_NONE, .mask = TOK_NONE, .fim_pre = TOK_NONE, .fim_suf = TOK_NONE,
-                 .fim_mid = TOK_NONE, .add_bos = true, .add_space_prefix = true},
+                 .pad = TOK_NONE, .mask = TOK_NONE, TOK_NO_FIM,
+                 .add_bos = true, .add_space_prefix = true},
     .open = open_spm,
     .encode = encode_spm,
     .decode = spm_decode,

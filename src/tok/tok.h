@@ -20,9 +20,15 @@ typedef enum tok_attr { // meaning of tokenizer.ggml.token_type
 
 enum { TOK_NONE = -1 };
 typedef struct tok_special { // ids, TOK_NONE when the file names none
-    int32_t bos, eos, eot, eom, unk, sep, pad, mask, fim_pre, fim_suf, fim_mid;
+    int32_t bos, eos, eot, eom, unk, sep, pad, mask;
+    // Fill-in-the-middle: what stands before the prefix, the suffix and the text in between, a
+    // filler, and what stands before the names of a repository and of one of its files.
+    int32_t fim_pre, fim_suf, fim_mid, fim_pad, fim_repo, fim_file;
     bool add_bos, add_eos, add_space_prefix; // as the file says, or the kind's default
 } tok_special;
+#define TOK_NO_FIM /* initialisers */                                                             \
+    .fim_pre = TOK_NONE, .fim_suf = TOK_NONE, .fim_mid = TOK_NONE, .fim_pad = TOK_NONE,            \
+    .fim_repo = TOK_NONE, .fim_file = TOK_NONE
 
 // The tokenizer owns what it needs: `g` and its mapping are borrowed for vocabulary strings and
 // must outlive it.

@@ -171,8 +171,7 @@ static hearth_status encode_unigram(const tok *t, str text, tok_ids *out, hearth
 const tok_kind tok_kind_unigram = {
     .model = "t5",
     .defaults = {.bos = TOK_NONE, .eos = 1, .eot = TOK_NONE, .eom = TOK_NONE, .unk = 2,
-                 .sep = TOK_NONE, .pad = 0, .mask = TOK_NONE, .fim_pre = TOK_NONE,
-                 .fim_suf = TOK_NONE, .fim_mid = TOK_NONE, .add_eos = true,
+                 .sep = TOK_NONE, .pad = 0, .mask = TOK_NONE, TOK_NO_FIM, .add_eos = true,
                  .add_space_prefix = true},
     .open = open_unigram,
     .encode = encode_unigram,

@@ -105,6 +105,9 @@ hearth_status vocab_read_specials(tok *t, const gguf *g, hearth_err *err)
         {"tokenizer.ggml.fim_pre_token_id", &s->fim_pre},
         {"tokenizer.ggml.fim_suf_token_id", &s->fim_suf},
         {"tokenizer.ggml.fim_mid_token_id", &s->fim_mid},
+        {"tokenizer.ggml.fim_pad_token_id", &s->fim_pad},
+        {"tokenizer.ggml.fim_rep_token_id", &s->fim_repo},
+        {"tokenizer.ggml.fim_sep_token_id", &s->fim_file},
     };
     for (size_t i = 0; i < COUNTOF(ids); i++) HEARTH_TRY(read_id(t, g, ids[i].key, ids[i].id, err));
     const struct { const char *key; bool *flag; } flags[] = {

@@ -153,8 +153,7 @@ static hearth_status decode_wordpiece(const tok *t, int32_t id, bool first, buf 
 const tok_kind tok_kind_wordpiece = {
     .model = "bert",
     .defaults = {.bos = 101, .eos = TOK_NONE, .eot = TOK_NONE, .eom = TOK_NONE, .unk = 100,
-                 .sep = 102, .pad = 0, .mask = 103, .fim_pre = TOK_NONE, .fim_suf = TOK_NONE,
-                 .fim_mid = TOK_NONE, .add_bos = true},
+                 .sep = 102, .pad = 0, .mask = 103, TOK_NO_FIM, .add_bos = true},
     .open = open_wordpiece,
     .encode = encode_wordpiece,
     .decode = decode_wordpiece,

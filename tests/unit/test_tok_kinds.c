@@ -295,7 +295,41 @@ static void test_known_names(void **state)
     int prefix = test_vocab_add(&vocab, "<|code_prefix|>", 0, TOK_CONTROL);
     open_good(&m);
     assert_int_equal(tok_specials(m.t)->fim_pre, prefix);
+    assert_int_equal(tok_specials(m.t)->fim_file, TOK_NONE);
     close_vocab(&m);
+}
+
+// The six marks as the families that fill in the middle spell them: Qwen Coder, Granite and
+// StarCoder, StarCoder 2, CodeGemma, Code Llama.
+static void test_fill_in_the_middle(void **state)
+{
+    (void)state;
+    static const char *const families[][6] = { // NULL: the family has none
+        {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>",
+         "<|file_sep|>"},
+        {"<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>", "<reponame>", NULL},
+        {"<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>", "<repo_name>", "<file_sep>"},
+        {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", NULL, NULL, "<|file_separator|>"},
+        {"\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>", NULL, NULL, NULL},
+    };
+    for (size_t f = 0; f < COUNTOF(families); f++) {
+        model m;
+        int32_t want[6];
+        test_vocab_bpe(&vocab, "gpt-2");
+        for (int i = 0; i < 6; i++) {
+            const char *text = families[f][i];
+            want[i] = text ? test_vocab_add(&vocab, text, 0, TOK_CONTROL) : TOK_NONE;
+        }
+        open_good(&m);
+        const tok_special *s = tok_specials(m.t);
+        const int32_t got[6] = {s->fim_pre, s->fim_suf, s->fim_mid, s->fim_pad, s->fim_repo,
+                                s->fim_file};
+        for (int i = 0; i < 6; i++) {
+            assert_int_equal(got[i], want[i]);
+            if (want[i] != TOK_NONE) assert_int_equal(tok_is_end(m.t, want[i]), i >= 3);
+        }
+        close_vocab(&m);
+    }
 }
 
 static size_t count_words(const char *pre, str text)
@@ -447,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_listed_characters),
         cmocka_unit_test(test_known_names),
+        cmocka_unit_test(test_fill_in_the_middle),
         cmocka_unit_test(test_halved_spaces),
         cmocka_unit_test(test_long_runs),
         cmocka_unit_test(test_open_without_memory),
