@@ -48,4 +48,5 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("plain: scale of olmo3's windows", MODEL, "m->local_rope.scale = 1;", ""),
     ("plain: shared expert of granitemoe", MOE, "is_open ? 1 :", "is_open ? 0 :"),
     ("plain: weights of granitemoe's experts", "src/llm/arch_granite.c", "llm_bind_experts(b, true, out);", "llm_bind_experts(b, false, out);"),
+    ("plain: experts that are tensors of their own", "src/nn/weights.c", "w->entry[id + (weight_id)expert].w;", "w->entry[id].w;"),
 ]

@@ -310,6 +310,30 @@ def granitemoe(name, n_tokens, n_expert, n_used, n_ff_shared=0, turned=True, **k
     return c, net
 
 
+# --- mixtures of other files -----------------------------------------------------------------------
+
+def mixtral_apart(name, n_tokens, n_expert, n_used, n_ff, **kw):
+    """A file of 2023: every expert's matrices are tensors of their own."""
+    c = Case(name, "llama", n_tokens, **sizes(n_ff=n_ff, **kw), expert_count=n_expert, expert_used_count=n_used)
+    e = c["embedding_length"]
+    ends(c)
+    for i in range(c["block_count"]):
+        b, at = f"blk.{i}.ffn_", f"model.layers.{i}.mlp."
+        norm(c, i, "attn_norm", "input_layernorm")
+        attention(c, i)
+        norm(c, i, "ffn_norm", "post_attention_layernorm")
+        c.both(b + "gate_inp.weight", at + "gate.weight", n_expert, e, gain=1.5)
+        parts = {x: torch.stack([c.tensor(f"{b}{x}.{n}.weight", *shape) for n in range(n_expert)])
+                 for x, shape in (("gate", (n_ff, e)), ("up", (n_ff, e)), ("down", (e, n_ff)))}
+        c.state[at + "experts.gate_up_proj"] = torch.cat([parts["gate"], parts["up"]], 1)
+        c.state[at + "experts.down_proj"] = parts["down"]
+    net = finish(c, hf.MixtralForCausalLM(hf.MixtralConfig(
+        **common(c), num_local_experts=n_expert, num_experts_per_tok=n_used, sliding_window=None)))
+    for layer in net.model.layers:
+        layer.mlp.gate.register_forward_hook(lambda m, x, y: check_margin(c, y[0], n_used))
+    return c, net
+
+
 def cases():
     yield gpt_oss("gpt_oss", 100, 8, 3, 48, 20, dict(factor=32.0, original=60, fast=4.0, slow=1.0), n_embd=96, d=32,
                   n_layer=4, n_kv=1)
@@ -329,6 +353,7 @@ def cases():
                 n_layer=5)
     yield granitemoe("granitemoe", 80, 8, 3, n_ff=56, n_head=6, n_kv=2, n_embd=96)
     yield granitemoe("granitemoe_shared", 80, 6, 2, n_ff_shared=72, turned=False, n_ff=40)
+    yield mixtral_apart("mixtral_apart", 60, 6, 2, 56, n_layer=2)
 
 
 def main():
