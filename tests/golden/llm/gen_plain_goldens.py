@@ -18,8 +18,8 @@ import transformers as hf
 
 import gen_llm_goldens as llm
 import gen_type_goldens as types
-from gen_arch_goldens import (CONTEXT, Case, angle_table, attention, check_margin, common, ends, feed_forward, finish, norm,
-                              sizes, unpermute)
+from gen_arch_goldens import (CONTEXT, Case, angle_table, attention, check_margin, common, ends, feed_forward, finish, mixture,
+                              norm, sizes, unpermute)
 
 HERE = pathlib.Path(__file__).parent
 integer_dequantize = llm.dequantize
@@ -310,7 +310,7 @@ def granitemoe(name, n_tokens, n_expert, n_used, n_ff_shared=0, turned=True, **k
     return c, net
 
 
-# --- mixtures of other files -----------------------------------------------------------------------
+# --- mixtures: other files, other types ------------------------------------------------------------
 
 def mixtral_apart(name, n_tokens, n_expert, n_used, n_ff, **kw):
     """A file of 2023: every expert's matrices are tensors of their own."""
@@ -332,6 +332,78 @@ def mixtral_apart(name, n_tokens, n_expert, n_used, n_ff, **kw):
     for layer in net.model.layers:
         layer.mlp.gate.register_forward_hook(lambda m, x, y: check_margin(c, y[0], n_used))
     return c, net
+
+
+class quantised_experts:
+    """The experts of a network see activations quantised in groups, as its linear layers do in llm.logits()."""
+
+    def __init__(self, net, group):
+        self.modules, self.group = [layer.mlp.experts for layer in net.model.layers], group
+
+    def forward(self, m):
+        def run(x, chosen, weights):
+            y, q = torch.zeros_like(x), lambda v: llm.quantize_activations(v, self.group)
+            for row in range(len(x)):
+                for e, w in zip(chosen[row].tolist(), weights[row]):
+                    gate, up = (m.gate_up_proj[e] @ q(x[row])).chunk(2)
+                    y[row] += w * (m.down_proj[e] @ q(torch.nn.functional.silu(gate) * up))
+            return y
+        return run
+
+    def __enter__(self):
+        for m in self.modules:
+            m.forward = self.forward(m)
+
+    def __exit__(self, *error):
+        for m in self.modules:
+            del m.forward
+
+
+def smallest_margin(net, n_used):
+    """A list that gets the margin by which experts are chosen, from each call of each router."""
+    seen = []
+    for layer in net.model.layers:
+        def look(m, x, y):
+            top = y[0].sort(-1, descending=True).values
+            seen.append(float((top[:, n_used - 1] - top[:, n_used]).min()))
+        layer.mlp.gate._forward_hooks.clear()
+        layer.mlp.gate.register_forward_hook(look)
+    return seen
+
+
+def quantised(name, type, n_tokens=16, n_used=2):
+    """Qwen 3 with experts of a type that is multiplied as integers. The first tokens stay clear of rounding ties and
+    of other experts (llm.EXACT); all of them choose theirs by a margin that the quantisation does not use up."""
+    c, net = mixture(name, "qwen3moe", n_tokens, 4, n_used, 256, n_embd=256, n_layer=1, n_head=4, n_kv=1, d=64,
+                     n_ff=256, type=type)
+    vocab, group, margins = c["vocab_size"], llm.GROUP[type], smallest_margin(net, n_used)
+
+    def try_tokens(tokens, run, least):
+        margins.clear()
+        llm.nearest_tie = 1.0
+        y = run(tokens)
+        return y if min(margins) > least else None
+
+    def exact(tokens):
+        with quantised_experts(net, group):
+            return llm.logits(net, tokens, group)
+
+    tokens = c.json()["tokens"]
+    for attempt in range(20000):
+        tokens[:llm.EXACT] = llm.tokens_of(f"{name} {attempt}", llm.EXACT, vocab)
+        y = try_tokens(tokens[:llm.EXACT], exact, 0.02)
+        if y is not None and llm.nearest_tie > llm.MARGIN:
+            break
+    for n in range(llm.EXACT, n_tokens):
+        for attempt in range(vocab):
+            tokens[n] = attempt
+            both = try_tokens(tokens[:n + 1], lambda t: llm.logits(net, t), 0.05)
+            if both is not None:
+                break
+    return c, tokens, y, llm.logits(net, tokens)
+
+
+QUANTISED = {"qwen3moe_q8_0": "Q8_0", "qwen3moe_q4_k": "Q4_K"}
 
 
 def cases():
@@ -369,6 +441,17 @@ def main():
             y = net(torch.tensor([done[-1]["tokens"]])).logits[0].numpy().astype(np.float32)
         np.save(HERE / f"{c.name}.npy", y)
         print(c.name, "range", float(y.max() - y.min()), flush=True)
+    for name, type in QUANTISED.items():
+        # Its tokens are searched for: a run for other cases takes them from the last one.
+        if word not in name:
+            old = json.loads((HERE / "plain_cases.json").read_text())["cases"]
+            done += [case for case in old if case["name"] == name]
+            continue
+        c, tokens, exact, full = quantised(name, type)
+        done.append(c.json() | {"tokens": tokens})
+        np.save(HERE / f"{name}.npy", exact)
+        np.save(HERE / f"{name}.float.npy", full)
+        print(name, "range", float(full.max() - full.min()), flush=True)
     (HERE / "plain_cases.json").write_text(json.dumps({
         "generator": "gen_plain_goldens.py", "torch": torch.__version__,
         "transformers": hf.__version__, "numpy": np.__version__, "cases": done}, separators=(",", ":")))
