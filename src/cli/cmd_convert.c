@@ -1,6 +1,11 @@
 // `hearth convert`: a Hugging Face folder as a GGUF file, streamed (hf/hf.h).
+//
+// Before a byte is written, the folder is opened as a model: what lacks a tensor or has one of
+// another shape than its family computes with is refused at once, not when the file is run.
 #include "cli/args.h"
 #include "hf/hf.h"
+#include "kern/kern.h"
+#include "llm/llm.h"
 #include "os/os.h"
 
 static hearth_status write_bytes(void *ctx, const void *p, size_t n, hearth_err *err)
@@ -35,6 +40,23 @@ static hearth_status write_file(cli *c, const convert_args *a, hf_model *m, hear
     return s;
 }
 
+static hearth_status check_model(const char *folder, hf_model *m, hearth_err *err)
+{
+    gguf *view = NULL;
+    dev *d = NULL;
+    llm_model *model = NULL;
+    const llm_model_options all = {0};
+    hearth_status s = hf_view(m, &view, err);
+    if (s == HEARTH_OK) s = dev_cpu_open(1, CPU_ALL, &d, err);
+    if (s == HEARTH_OK) s = llm_model_open(view, d, &all, &model, err);
+    if (s != HEARTH_OK && !str_starts(str_from(err->msg), str_from(folder)))
+        err_prefix(err, "%s: ", folder);
+    llm_model_close(model);
+    dev_close(d);
+    gguf_close(view);
+    return s;
+}
+
 hearth_status cmd_convert(cli *c, void *args, hearth_err *err)
 {
     const convert_args *a = args;
@@ -45,7 +67,8 @@ hearth_status cmd_convert(cli *c, void *args, hearth_err *err)
         return err_fail(err, HEARTH_E_ARG, "%s: is no folder of a Hugging Face model", folder);
     os_interrupt_catch();
     HEARTH_TRY(hf_open(folder, &m, err));
-    hearth_status s = write_file(c, a, m, err);
+    hearth_status s = check_model(folder, m, err);
+    if (s == HEARTH_OK) s = write_file(c, a, m, err);
     hf_close(m);
     return s;
 }

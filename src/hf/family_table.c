@@ -141,9 +141,17 @@ static const hf_key command_r_keys[] = {
     {0},
 };
 
+// Said in so many words, as every file of the family does.
+static void add_command_r_keys(hf_keys *k)
+{
+    if (str_eq_z(hf_rope_type(k->m), "default")) hf_key_str(k, "rope.scaling.type", STR("none"));
+}
+
 static const hf_family families[] = {
     {.classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM MixtralForCausalLM",
      .arch = "llama", .names = mixtral_names, .more_keys = add_llama_keys,
+     .pairs_neighbours = true},
+    {.classes = "SmolLM3ForCausalLM", .arch = "smollm3", .more_keys = add_llama_keys,
      .pairs_neighbours = true},
     {.classes = "GraniteForCausalLM", .arch = "granite", .keys = granite_keys,
      .more_keys = add_llama_keys, .pairs_neighbours = true},
@@ -160,7 +168,8 @@ static const hf_family families[] = {
     {.classes = "Olmo2ForCausalLM", .arch = "olmo2", .names = olmo2_names},
     {.classes = "Starcoder2ForCausalLM", .arch = "starcoder2", .names = starcoder2_names,
      .keys = window_keys},
-    {.classes = "CohereForCausalLM", .arch = "command-r", .keys = command_r_keys},
+    {.classes = "CohereForCausalLM", .arch = "command-r", .keys = command_r_keys,
+     .more_keys = add_command_r_keys},
 };
 
 const hf_family *hf_family_find(str class_name)

@@ -23,7 +23,7 @@ hearth_status hf_open(const char *path, hf_model **out, hearth_err *err);
 void hf_close(hf_model *m); // NULL is legal
 uint64_t hf_bytes(const hf_model *m); // of all safetensors files
 
-// The model as a GGUF index, which the model outlives.
+// The model as a GGUF index, which the model outlives. Once for a model.
 hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err);
 
 typedef struct hf_convert_options {

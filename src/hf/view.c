@@ -128,6 +128,7 @@ hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err)
 {
     gguf_builder *b;
     *out = NULL;
+    ASSERT(!m->own); // one view of a model
     HEARTH_TRY(gguf_builder_create(&b, err));
     hearth_status s = fill(m, b, err);
     if (s == HEARTH_OK) s = gguf_builder_finish(b, out, err);

@@ -54,6 +54,19 @@ expect_error 1 "story.gguf: no such file or model, did you mean '$work/stories.g
 expect_error 1 "$work/none.npy: " debug diff "$work/none.npy" "$work/none.npy"
 expect_error 1 "$work/text.gguf: " debug diff "$work/text.gguf" "$work/text.gguf"
 
+# --- folders ---
+mkdir "$work/folder"
+expect_error 1 "$work/folder: is a folder without a config" convert "$work/folder" "$work/o.gguf"
+expect_error 1 "$work/text.gguf: is no folder" convert "$work/text.gguf" "$work/o.gguf"
+printf '{"architectures":["LlamaForCausalLM"]}' >"$work/folder/config.json"
+for command in run show plan; do
+    expect_error 1 "$work/folder: no model.safetensors" $command "$work/folder"
+done
+expect_error 1 "$work/folder: no model.safetensors" convert "$work/folder" "$work/o.gguf"
+printf 'broken' >"$work/folder/model.safetensors"
+expect_error 1 "$work/folder/model.safetensors: 6 bytes" convert "$work/folder" "$work/o.gguf"
+ls "$work"/o.gguf* >/dev/null 2>&1 && fail "a file of a conversion that failed"
+
 # --- damaged models ---
 if [ -f "$story" ]; then
     head -c 500000 "$story" >"$work/cut.gguf"
