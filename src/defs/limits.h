@@ -55,7 +55,7 @@
 #define LIMIT_WALK_BYTES 512             // token that a trie finds anywhere; Unigram has 48
 #define LIMIT_RULE_BYTES 512             // front of a text that one normalisation rule replaces
 #define LIMIT_PATTERN_BYTES 16384        // one regular expression; published ones have 700
-#define LIMIT_PATTERN_STEPS 100000000    // back and forth in one text: some seconds
+#define LIMIT_PATTERN_STEPS 10000000     // back and forth in one text: some tenths of a second
 #define LIMIT_STAGES 64                  // of one kind in a tokenizer.json; published ones have 9
 #define LIMIT_TOKEN_GAP 65536            // ids that no token has, besides three for each token
 #define LIMIT_SPECIAL_BYTES 512          // spelling of a control token; published ones < 64

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "fmt/gguf_write.h"
 #include "support/test_data.h"
 #include "tok/tok.h"
 
@@ -322,6 +323,91 @@ static void test_broken_bytes(void **state)
     buf_release(&json);
 }
 
+static hearth_status append(void *ctx, const void *p, size_t n, hearth_err *err)
+{
+    (void)err;
+    return buf_append(ctx, p, n);
+}
+
+// A file whose tokenizer has no GGUF name, or one that nobody knows, but its tokenizer.json.
+static void open_file_with_json(const char *model, gguf **g, buf *bytes, tok **t)
+{
+    gguf_writer *w = NULL;
+    hearth_err err = ERR_INIT;
+    str json = STR(WORDS(""));
+    buf_init(bytes, MEM_TEST, 1 << 16);
+    assert_int_equal(gguf_writer_create(append, bytes, &w, NULL), HEARTH_OK);
+    if (model) gguf_write_str(w, "tokenizer.ggml.model", str_from(model), NULL);
+    gguf_write_str(w, "tokenizer.huggingface.json", json, NULL);
+    gguf_write_u32(w, "tokenizer.ggml.eos_token_id", 2, NULL);
+    assert_int_equal(gguf_write_header(w, NULL), HEARTH_OK);
+    assert_int_equal(gguf_write_end(w, NULL), HEARTH_OK);
+    gguf_writer_free(w);
+    gguf_bytes part = {"test", (const uint8_t *)bytes->p, bytes->n};
+    if (gguf_open(&part, 1, g, &err) != HEARTH_OK) fail_msg("%s", err.msg);
+    if (tok_open(*g, t, &err) != HEARTH_OK) fail_msg("%s", err.msg);
+}
+
+static void test_in_gguf(void **state)
+{
+    (void)state;
+    static const char *const models[] = {NULL, "none"};
+    for (size_t i = 0; i < COUNTOF(models); i++) {
+        gguf *g;
+        tok *t;
+        buf bytes;
+        open_file_with_json(models[i], &g, &bytes, &t);
+        assert_string_equal(tok_kind_name(t), "json/words");
+        assert_int_equal(tok_specials(t)->eos, 2);
+        assert_true(tok_is_end(t, 2));
+        assert_int_equal(tok_specials(t)->unk, 0);
+        check_ids(t, "hello", (tok_options){true, true}, 1, (int32_t[]){1});
+        tok_free(t);
+        gguf_close(g);
+        buf_release(&bytes);
+    }
+}
+
+static hearth_status open_and_encode(str json, hearth_err *err)
+{
+    tok *t;
+    tok_ids ids = {0};
+    str text = STR("hello  KEY e\u0301 12ab <s> x");
+    HEARTH_TRY(tok_open_json(json, STR("{\"bos_token\":\"<s>\"}"), &t, err));
+    hearth_status status = tok_encode(t, text, (tok_options){true, true}, &ids, err);
+    tok_ids_release(&ids);
+    tok_free(t);
+    return status;
+}
+
+// The n-th allocation fails, for every n: always HEARTH_E_NOMEM, and nothing is left behind.
+static void test_no_memory(void **state)
+{
+    (void)state;
+    str json = STR(WORDS(",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":"
+                         "\"NFC\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"z+|q\"},"
+                         "\"content\":\"y\"}]},\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":"
+                         "\"Isolated\",\"pattern\":{\"Regex\":\"[^\\\\W\\\\d]+|.\"}},"
+                         "\"added_tokens\":[{\"id\":5,\"content\":\"KEY\"},"
+                         "{\"id\":6,\"content\":\"<s>\",\"special\":true}]"));
+    hearth_err first = ERR_INIT;
+    if (open_and_encode(json, &first) != HEARTH_OK) {
+        if (!needs_absent_library(&first)) fail_msg("%s", first.msg);
+        skip();
+    }
+    size_t before = mem_get_total().now_bytes;
+    hearth_status status = HEARTH_E_NOMEM;
+    for (uint64_t n = 1; status != HEARTH_OK; n++) {
+        hearth_err err = ERR_INIT;
+        mem_fail_nth(n, n % 2);
+        status = open_and_encode(json, &err);
+        mem_fail_nth(0, false);
+        if (status != HEARTH_OK && status != HEARTH_E_NOMEM) fail_msg("n %d: %s", (int)n, err.msg);
+        assert_int_equal(mem_get_total().now_bytes, before);
+        assert_true(n < 10000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +416,8 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_pattern_without_end),
         cmocka_unit_test(test_broken_bytes),
+        cmocka_unit_test(test_in_gguf),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,9 +193,24 @@ static void release_class(class *c)
     buf_release(&c->others);
 }
 
+// A list that could not grow makes `out` fail, too.
+static void pass_failure(const class *c, buf *out)
+{
+    if (c->items.failed != HEARTH_OK) out->failed = c->items.failed;
+    if (c->others.failed != HEARTH_OK) out->failed = c->others.failed;
+}
+
+static void add_items(class *c, const class *from)
+{
+    pass_failure(from, &c->items);
+    buf_append_str(&c->items, buf_str(&from->items));
+}
+
 // Without the class's own negation.
 static void put_union(const class *c, buf *out)
 {
+    pass_failure(c, out);
+    if (out->failed != HEARTH_OK) return;
     str others = buf_str(&c->others);
     if (c->plain) {
         put(out, "[");
@@ -220,6 +235,7 @@ static void put_class(const class *c, buf *out)
     if (!c->negated) {
         put_union(c, out);
     } else if (c->plain) {
+        pass_failure(c, out);
         put(out, "[^");
         buf_append_str(out, buf_str(&c->items));
         put(out, "]");
@@ -238,7 +254,7 @@ static void add_other(class *c, const class *other)
 }
 
 // Everything before "&&" and what follows it become one alternative.
-static hearth_status intersect(class *c, class *right)
+static void intersect(class *c, const class *right)
 {
     class both;
     init_class(&both);
@@ -251,7 +267,6 @@ static hearth_status intersect(class *c, class *right)
     both.negated = c->negated;
     release_class(c);
     *c = both;
-    return c->others.failed;
 }
 
 static hearth_status read_class(translation *t, class *c);
@@ -263,7 +278,7 @@ static hearth_status read_class_set(translation *t, class *c, bool *is_set)
     hearth_status status = read_set(t, is_set, &set.negated, &set.items);
     if (status == HEARTH_OK && *is_set) {
         if (set.negated) add_other(c, &set);
-        else buf_append_str(&c->items, buf_str(&set.items));
+        else add_items(c, &set);
     }
     release_class(&set);
     return status;
@@ -282,7 +297,7 @@ static hearth_status read_posix(translation *t, class *c)
     if (str_eq_z(name, "punct")) put(&set.items, "$+<=>\\^`|~"); // in brackets only
     t->at = end + 2;
     if (set.negated) add_other(c, &set);
-    else buf_append_str(&c->items, buf_str(&set.items));
+    else add_items(c, &set);
     release_class(&set);
     return HEARTH_OK;
 }
@@ -293,7 +308,7 @@ static hearth_status read_nested(translation *t, class *c)
     init_class(&inner);
     hearth_status status = read_class(t, &inner);
     if (status == HEARTH_OK) {
-        if (inner.plain && !inner.negated) buf_append_str(&c->items, buf_str(&inner.items));
+        if (inner.plain && !inner.negated) add_items(c, &inner);
         else add_other(c, &inner);
     }
     release_class(&inner);
@@ -327,7 +342,7 @@ static hearth_status read_items(translation *t, class *c)
         HEARTH_TRY(read_item(t, c));
     }
     if (t->at >= t->in.n) return refuse(t, "a class without end");
-    return is_empty(c) ? refuse(t, "an empty class") : HEARTH_OK;
+    return is_empty(c) && c->items.failed == HEARTH_OK ? refuse(t, "an empty class") : HEARTH_OK;
 }
 
 static hearth_status read_class(translation *t, class *c)
@@ -344,7 +359,7 @@ static hearth_status read_class(translation *t, class *c)
         init_class(&right);
         t->at += 2;
         hearth_status status = read_items(t, &right);
-        if (status == HEARTH_OK) status = intersect(c, &right);
+        if (status == HEARTH_OK) intersect(c, &right);
         release_class(&right);
         HEARTH_TRY(status);
     }
@@ -490,7 +505,6 @@ hearth_status pattern_translate(str source, buf *out, hearth_err *err)
     }
     while (t.at < source.n) HEARTH_TRY(take_one(&t));
     if (t.n_groups > 0) return refuse(&t, "a '(' without end");
-    if (out->failed == HEARTH_OK) out->failed = buf_append(out, "", 0);
     return out->failed == HEARTH_OK ? HEARTH_OK
                                     : err_fail(err, out->failed, "no memory for a pattern");
 }

@@ -50,7 +50,7 @@ static hearth_status compile(const buf *text, str source, pcre2_compile_context 
                        PCRE2_NO_UTF_CHECK;
     regex *re = mem_alloc_zero(MEM_TOKENIZER, 1, sizeof *re);
     if (!re) return err_fail(err, HEARTH_E_NOMEM, "no memory for a pattern");
-    re->code = pcre2_compile((PCRE2_SPTR)text->p, text->n, options, &code, &at, context);
+    re->code = pcre2_compile((PCRE2_SPTR)buf_str(text).p, text->n, options, &code, &at, context);
     if (re->code) {
         *out = re;
         return HEARTH_OK;
@@ -142,11 +142,12 @@ static int match_here(pattern_search *f, size_t at)
 {
     uint64_t all = LIMIT_PATTERN_STEPS + 16 * (uint64_t)f->s.n;
     uint32_t steps = STEPS_CHEAP;
-    int code;
-    while ((code = match_within(f, at, steps, PCRE2_ANCHORED)) == PCRE2_ERROR_MATCHLIMIT) {
-        if (f->steps + steps > all || steps > UINT32_MAX / STEPS_MORE) break;
-        f->steps += steps;
+    int code = match_within(f, at, steps, PCRE2_ANCHORED);
+    while (code == PCRE2_ERROR_MATCHLIMIT && steps <= UINT32_MAX / STEPS_MORE) {
         steps *= STEPS_MORE;
+        if (f->steps + steps > all) break;
+        f->steps += steps;
+        code = match_within(f, at, steps, PCRE2_ANCHORED);
     }
     return code;
 }
