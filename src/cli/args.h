@@ -37,6 +37,22 @@ typedef struct tokenize_args {
     const char *prompt, *file;
 } tokenize_args;
 
+typedef struct embed_args {
+    cli_args common;
+    engine_args engine;
+    const char *file;
+    int64_t dimensions;
+    int pooling; // index into "model mean cls last": the numbers of llm_pooling
+    bool raw, truncate, similarity;
+} embed_args;
+
+typedef struct rerank_args {
+    cli_args common;
+    engine_args engine;
+    const char *file;
+    bool truncate;
+} rerank_args;
+
 typedef struct bench_args {
     cli_args common;
     engine_args engine;

@@ -213,6 +213,33 @@ static const opt tokenize_rows[] = {
 };
 #undef AT
 
+#define AT(field) .at = offsetof(embed_args, field), .group = "Texts"
+static const opt embed_rows[] = {
+    {.name = "file", .letter = 'f', .is_common = true, .kind = OPT_PATH, AT(file), .value = "FILE",
+     .help = "each line of a file is a text, - for stdin"},
+    {.name = "dimensions", .is_common = true, .kind = OPT_I64, AT(dimensions), .value = "N",
+     .def = "0", .min = 0, .max = LIMIT_EMBD,
+     .help = "only the first N values (Matryoshka), 0 for all"},
+    {.name = "pooling", .is_common = true, .kind = OPT_CHOICE, AT(pooling), .value = "KIND",
+     .def = "model", .choices = "model mean cls last",
+     .help = "how the tokens of a text become one vector"},
+    {.name = "raw", .is_common = true, .kind = OPT_FLAG, AT(raw),
+     .help = "vectors as computed instead of the length 1"},
+    {.name = "truncate", .is_common = true, .kind = OPT_FLAG, AT(truncate),
+     .help = "cut texts that are too long instead of refusing them"},
+    {.name = "similarity", .is_common = true, .kind = OPT_FLAG, AT(similarity),
+     .help = "print the cosine of each text with each other instead of vectors"},
+};
+#undef AT
+#define AT(field) .at = offsetof(rerank_args, field), .group = "Texts"
+static const opt rerank_rows[] = {
+    {.name = "file", .letter = 'f', .is_common = true, .kind = OPT_PATH, AT(file), .value = "FILE",
+     .help = "each line of a file is a document, - for stdin"},
+    {.name = "truncate", .is_common = true, .kind = OPT_FLAG, AT(truncate),
+     .help = "cut documents that are too long instead of refusing them"},
+};
+#undef AT
+
 #define AT(field) .at = offsetof(bench_args, field), .group = "Measurement"
 static const opt bench_rows[] = {
     {.name = "n-prompt", .letter = 'p', .is_common = true, .kind = OPT_INT, AT(prompt),
@@ -353,6 +380,26 @@ static const cmd commands[] = {
      "echo 1 2 3 | hearth tokenize model.gguf --decode # text of these ids",
      1, 1, "file", sizeof(tokenize_args),
      {ROWS(tokenize_rows), ROWS(json_rows), ROWS(general_rows)}, cmd_tokenize},
+    {"embed", "MODEL [TEXT...]", "turn texts into vectors",
+     "Texts are the words after the model, the lines of --file, or those of stdin. Prints a vector "
+     "a line, each of the length 1. A text is taken as it is: a prefix that the model was trained "
+     "with, such as \"search_query: \", is yours to write.",
+     "hearth embed model.gguf \"a text\" \"another\" --similarity # how alike they are\n"
+     "hearth embed model.gguf -f lines.txt --json > vectors.json # one vector a line of the file",
+     1, -1, "file", sizeof(embed_args),
+     {ROWS(embed_rows), ROWS_AT(engine_rows, embed_args, engine), ROWS(json_rows),
+      ROWS(general_rows)},
+     cmd_embed},
+    {"rerank", "MODEL QUERY [DOCUMENT...]", "order documents by how well they answer a query",
+     "Documents are the words after the query, the lines of --file, or those of stdin. Prints "
+     "score, number and text, best first. Scores are what the model's classifier says; scales "
+     "differ between models.",
+     "hearth rerank model.gguf \"what is a panda?\" \"a bear\" \"hi\" # two documents\n"
+     "hearth rerank model.gguf \"what is a panda?\" -f lines.txt --json # as JSON",
+     2, -1, "file", sizeof(rerank_args),
+     {ROWS(rerank_rows), ROWS_AT(engine_rows, rerank_args, engine), ROWS(json_rows),
+      ROWS(general_rows)},
+     cmd_rerank},
     {"bench", "[MODEL]", "measure speed",
      "Reads a random prompt and generates tokens, several times, and reports medians. With "
      "--shape, weights of a known model's shape are made in memory from a seed: no download is "

@@ -1,7 +1,7 @@
 # Help, man pages, completion, JSON, and a stdout that cannot be written.
 . "${0%/*}/common.sh"
 
-commands="run show plan tokenize bench completion help version"
+commands="run show plan tokenize embed rerank bench completion help version"
 verbs="logits gguf tokens kern diff"
 
 # --- help and man ---
@@ -22,6 +22,24 @@ done
 for verb in $verbs; do "$program" debug "$verb" --help >/dev/null || fail "debug $verb --help"; done
 "$program" --version | grep -q "^hearth [0-9]" || fail "--version"
 "$program" --help | grep -q "tokenize" || fail "--help"
+
+# --- vectors: of a model with random weights, the same in this process ---
+tiny=shape:tiny:Q8_0:3
+expect_json "data tokens" embed "$tiny" "one text" "another" --json
+printf 'one text\n\nanother\r\n' >"$work/lines"
+for place in "" --in-process; do
+    # shellcheck disable=SC2086 # no word when empty
+    "$program" embed "$tiny" -f "$work/lines" --dimensions 8 $place >"$work/vectors$place" ||
+        fail "embed $place"
+done
+cmp -s "$work/vectors" "$work/vectors--in-process" || fail "embed: --in-process differs"
+"$program" embed "$tiny" "one text" "another" --dimensions 8 >"$work/words" || fail "embed"
+cmp -s "$work/vectors" "$work/words" || fail "embed: words and lines differ"
+[ "$(wc -w <"$work/words")" -eq 16 ] || fail "embed: not two vectors of 8"
+"$program" embed "$tiny" same same --similarity >"$work/a" || fail "embed --similarity"
+[ "$(grep -c '^ 1.0000 1.0000  same$' "$work/a")" -eq 2 ] || fail "--similarity: $(cat "$work/a")"
+expect_error 2 "no text was given" embed "$tiny"
+expect_error 1 "no classifier to rank with" rerank "$tiny" question answer
 
 # --- completion ---
 for shell in bash zsh fish; do
