@@ -112,6 +112,9 @@ typedef struct hearth_model_info {
     int32_t has_chat_template;
     hearth_plan plan;      // for the options that the model was opened with
     uint64_t load_ns;
+    int64_t embedding_out; // values of a text's vector
+    int32_t can_rank;      // not 0: hearth_rerank() works
+    int32_t is_encoder;    // not 0: it reads texts and generates none
 } hearth_model_info;
 // Fills *info; info->size says how much of it.
 HEARTH_API hearth_status hearth_model_get_info(const hearth_model *model, hearth_model_info *info,
@@ -142,6 +145,29 @@ HEARTH_API hearth_status hearth_detokenize(hearth_model *model, const int32_t *i
 // cache of its own.
 HEARTH_API hearth_status hearth_logits(hearth_model *model, const int32_t *ids, size_t n,
                                        int32_t batch, float *out, hearth_error *error);
+
+// --- vectors of texts ---------------------------------------------------------------------------
+enum { HEARTH_POOL_MODEL = 0, HEARTH_POOL_MEAN = 1, HEARTH_POOL_FIRST = 2, HEARTH_POOL_LAST = 3 };
+
+typedef struct hearth_embed_options {
+    uint32_t size;
+    int32_t pooling;       // HEARTH_POOL_...
+    int64_t dimensions;    // the first so many values of a vector (Matryoshka); 0: all
+    int32_t raw;           // not 0: as computed; otherwise every vector has the length 1
+    int32_t truncate;      // not 0: texts that are too long are cut instead of HEARTH_E_LIMIT
+} hearth_embed_options;
+HEARTH_API void hearth_embed_options_default(hearth_embed_options *options);
+// The vectors of n NUL-terminated texts, [n][dimensions, or info.embedding_out] floats into `out`.
+// A text is taken as it is: prefixes that a model was trained with are yours to write. `options`
+// may be NULL, n_tokens too (how many tokens were read).
+HEARTH_API hearth_status hearth_embed(hearth_model *model, const char *const *texts, size_t n,
+                                      const hearth_embed_options *options, float *out,
+                                      int64_t *n_tokens, hearth_error *error);
+// How well each document answers the query, one score each; higher is better, scales differ between
+// models. HEARTH_E_UNSUPPORTED: the model has no classifier.
+HEARTH_API hearth_status hearth_rerank(hearth_model *model, const char *query,
+                                       const char *const *documents, size_t n, int32_t truncate,
+                                       float *scores, int64_t *n_tokens, hearth_error *error);
 
 // --- sessions -----------------------------------------------------------------------------------
 typedef struct hearth_session hearth_session;

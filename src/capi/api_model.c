@@ -102,6 +102,9 @@ hearth_status hearth_model_get_info(const hearth_model *model, hearth_model_info
     all.has_chat_template = i->has_chat_template;
     all.plan = convert_plan(&i->plan);
     all.load_ns = i->load_ns;
+    all.embedding_out = i->n_embd_out;
+    all.can_rank = i->can_rank;
+    all.is_encoder = i->is_encoder;
     if (!api_write_sized(info, &all, sizeof all))
         return api_refuse(error, "hearth_model_get_info: info.size is not one of this version");
     return api_report(HEARTH_OK, NULL, error);

@@ -316,10 +316,44 @@ static void test_chat(void **state)
     hearth_model_close(m);
 }
 
+static void test_embed(void **state)
+{
+    static const char *const texts[] = {"one text", "another"};
+    static float x[2 * 512], first[2 * 512];
+    (void)state;
+    hearth_model *m = open_model(1);
+    hearth_error error;
+    hearth_model_info info = {.size = sizeof info};
+    hearth_embed_options o;
+    int64_t n_tokens = 0;
+    assert_int_equal(hearth_model_get_info(m, &info, &error), HEARTH_OK);
+    assert_in_range(info.embedding_out, 1, 512);
+    assert_true(!info.can_rank && !info.is_encoder);
+    assert_int_equal(hearth_embed(m, texts, 2, NULL, x, &n_tokens, &error), HEARTH_OK);
+    assert_true(n_tokens > 0);
+    hearth_embed_options_default(&o);
+    o.dimensions = 3;
+    assert_int_equal(hearth_embed(m, texts, 2, &o, first, NULL, &error), HEARTH_OK);
+    // The same direction, and the length 1 again.
+    const float *cut = first + 3, *whole = x + info.embedding_out;
+    double length = 0, ratio = (double)cut[0] / (double)whole[0];
+    for (int i = 0; i < 3; i++) {
+        length += (double)cut[i] * (double)cut[i];
+        assert_true(fabs((double)cut[i] - ratio * (double)whole[i]) < 1e-5);
+    }
+    assert_true(fabs(length - 1) < 1e-5);
+    o.size = 4096;
+    assert_int_equal(hearth_embed(m, texts, 2, &o, x, NULL, &error), HEARTH_E_ARG);
+    assert_int_equal(hearth_embed(m, NULL, 2, NULL, x, NULL, &error), HEARTH_E_ARG);
+    assert_int_equal(hearth_rerank(m, "q", texts, 2, 0, x, NULL, &error), HEARTH_E_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "no classifier"));
+    hearth_model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_library), cmocka_unit_test(test_chat),
+        cmocka_unit_test(test_library), cmocka_unit_test(test_chat), cmocka_unit_test(test_embed),
         cmocka_unit_test(test_model), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_generate), cmocka_unit_test(test_logits),
