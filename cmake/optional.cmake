@@ -1,8 +1,9 @@
-# What the system offers: threads, libm, line editing, Unicode, patterns. Everything here may be
-# absent, and then one line says what the build goes without.
+# What the system offers: threads, libm, line editing, Unicode, patterns, HTTP. Everything here may
+# be absent, and then one line says what the build goes without.
 # Sets HEARTH_SYSTEM_LIBRARIES (for the library), HEARTH_HAVE_PCRE2, HEARTH_HAVE_UTF8PROC and
-# HEARTH_TOK_LIBRARIES (for src/tok), HEARTH_HAVE_LIBEDIT and HEARTH_EDIT_LIBRARIES (for the
-# program) and PkgConfig_FOUND. A cross build never looks at the host's packages.
+# HEARTH_TOK_LIBRARIES (for src/tok), HEARTH_HAVE_LIBEDIT, HEARTH_EDIT_LIBRARIES,
+# HEARTH_HAVE_SERVER and HEARTH_SERVER_LIBRARIES (for the program) and PkgConfig_FOUND. A cross
+# build never looks at the host's packages.
 set(HEARTH_SYSTEM_LIBRARIES)
 if(HEARTH_OS STREQUAL "win")
     list(APPEND HEARTH_SYSTEM_LIBRARIES bcrypt psapi) # os/win_*.c: random bytes, peak memory
@@ -52,3 +53,16 @@ foreach(library ${HEARTH_TOK_LIBRARIES})
         $<INSTALL_INTERFACE:${${prefix}_LIBRARIES}>)
     string(APPEND HEARTH_PC_LIBRARIES " -l${${prefix}_LIBRARIES}")
 endforeach()
+
+set(HEARTH_HAVE_SERVER 0)
+set(HEARTH_SERVER_LIBRARIES)
+if(NOT CMAKE_CROSSCOMPILING AND PkgConfig_FOUND)
+    pkg_check_modules(MICROHTTPD QUIET IMPORTED_TARGET libmicrohttpd>=0.9.70)
+    pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
+endif()
+if(MICROHTTPD_FOUND AND JANSSON_FOUND)
+    set(HEARTH_HAVE_SERVER 1)
+    set(HEARTH_SERVER_LIBRARIES PkgConfig::MICROHTTPD PkgConfig::JANSSON)
+elseif(NOT CMAKE_CROSSCOMPILING)
+    message(STATUS "libmicrohttpd or jansson not found: no `hearth serve`")
+endif()

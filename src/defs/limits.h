@@ -84,6 +84,8 @@
 #define LIMIT_REPLY_CALLS 128            // calls in one reply; OpenAI's API has 128 tools
 
 // --- command line -------------------------------------------------------------------------------
+#define LIMIT_HTTP_BODY (256u << 20)      // a long conversation with images is some tens of MB
+#define LIMIT_HTTP_BACKLOG (64u << 20)    // a reply, or what of a stream a client has not read yet
 #define LIMIT_STDIN (1u << 30)           // a prompt of 1 GB is a mistake
 #define LIMIT_THREADS 512
 
