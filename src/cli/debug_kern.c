@@ -63,6 +63,7 @@ static int list_slots(slot *slots)
     add_slot(slots, &n, "sigmoid", "", offsetof(kern, sigmoid));
     add_slot(slots, &n, "short_conv", "", offsetof(kern, short_conv));
     add_slot(slots, &n, "rwkv7_head", "", offsetof(kern, rwkv7_head));
+    add_slot(slots, &n, "delta_head", "", offsetof(kern, delta_head));
     add_slot(slots, &n, "scale", "", offsetof(kern, scale));
     add_slot(slots, &n, "add_scaled", "", offsetof(kern, add_scaled));
     add_slot(slots, &n, "rope_norm", "", offsetof(kern, rope_norm));

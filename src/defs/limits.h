@@ -37,6 +37,7 @@
 #define LIMIT_WKV_HEAD 256               // a head of RWKV-7, whose state is its square; all have 64
 #define LIMIT_HEAD_SIZE 4096            // values of one head; 256 in the largest published models
 #define LIMIT_STATE (1 << 28)           // floats that one layer remembers of a sequence; 2 M in use
+#define LIMIT_DELTA_HEAD 512            // key of a gated delta net's head; 128 in published models
 #define LIMIT_FF (1 << 22)
 #define LIMIT_EXPERTS 4096               // of a layer; 512 in the largest published models
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary

@@ -136,6 +136,7 @@ static const dev_ops cpu_ops = {
     .short_conv = cpu_short_conv,
     .token_shift = cpu_token_shift,
     .rwkv7 = cpu_rwkv7,
+    .delta_rule = cpu_delta_rule,
     .close = close_cpu,
 };
 

@@ -47,6 +47,9 @@ void cpu_cache_write(dev *d, const dev_cache *c, const dev_attn_row *rows, int64
 void cpu_attention(dev *d, const dev_attn *a, const dev_cache *c, const dev_attn_row *rows,
                    int64_t n_rows, dev_view q, dev_view out, dev_view scratch);
 
+void cpu_delta_rule(dev *d, const dev_delta *m, const dev_state *s, const dev_state_row *rows,
+                    int64_t n_rows, dev_view y);
+
 void cpu_gather(dev *d, const dev_weight *table, const int32_t *ids, int64_t n_rows, dev_view y);
 void cpu_select(dev *d, dev_view x, const int32_t *rows, int64_t n_rows, int64_t n, dev_view y);
 void cpu_copy_rows(dev *d, dev_view x, int64_t x_step, int64_t n_rows, int64_t n, dev_view y,

@@ -85,6 +85,18 @@ typedef struct dev_rwkv7 {
     float eps;
 } dev_rwkv7;
 
+// One layer's gated delta rule (kern/kern.h, delta_head), over all value heads, with
+// decay = exp(a softplus(alpha + dt)) and the sigmoid of beta.
+typedef struct dev_delta {
+    int64_t n_head_k, n_head_v, d_k, d_v; // n_head_v a multiple of n_head_k
+    bool is_tiled;          // value head h goes with key head h % n_head_k, otherwise with
+                            // h / (n_head_v / n_head_k)
+    dev_view qkv;           // [n_rows][2 * n_head_k * d_k + n_head_v * d_v]: q, k, v of all heads
+    dev_view alpha, beta;   // of row i and head h at i * gate_row + h / n * gate_group + h % n
+    int64_t gate_row, gate_group;  // floats; n = n_head_v / n_head_k
+    const dev_weight *a, *dt;      // [n_head_v] F32: factor, and what is added to alpha
+} dev_delta;
+
 enum { DEV_MATMUL_MAX = 8 }; // weights of one matmul() call
 
 typedef struct dev_ops {
@@ -179,6 +191,9 @@ typedef struct dev_ops {
     // The state is [n_head][d_head][d_head]. y overlaps none of the inputs.
     void (*rwkv7)(dev *d, const dev_rwkv7 *m, const dev_state *s, const dev_state_row *rows,
                   int64_t n_rows, dev_view y);
+    // The state is [n_head_v][d_k][d_v]; y [n_rows][n_head_v * d_v] overlaps none of the inputs.
+    void (*delta_rule)(dev *d, const dev_delta *m, const dev_state *s, const dev_state_row *rows,
+                       int64_t n_rows, dev_view y);
     void (*close)(dev *d);
 } dev_ops;
 

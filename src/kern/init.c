@@ -10,6 +10,7 @@ static void fill_reference(kern *k)
     kern_fill_ref_decoded(k);
     kern_fill_ref_vec(k);
     kern_fill_ref_recur(k);
+    kern_fill_ref_delta(k);
     kern_fill_ref_attn(k);
 }
 

@@ -64,6 +64,19 @@ typedef struct rwkv7_head {
     int64_t n;
 } rwkv7_head;
 
+// What a head of the gated delta rule computes (Yang, Kautz and Hatamizadeh 2024), where |x| is
+// sqrt(sum x^2 + DELTA_NORM_EPS):
+//   k' = k / |k|     q' = q / |q| / sqrt(d_k)
+//   u[i] = beta (v[i] - decay sum_j k'[j] S[j][i])
+//   S[j][i] = decay S[j][i] + k'[j] u[i]
+//   y[i] = sum_j q'[j] S[j][i]
+typedef struct delta_head {
+    const float *q, *k, *v; // [d_k], [d_k], [d_v]
+    float decay, beta;
+    int64_t d_k, d_v;
+} delta_head;
+#define DELTA_NORM_EPS 1e-6f
+
 // --- the table ----------------------------------------------------------------------------------
 typedef struct kern {
     unsigned cpu; // the mask this table was made for
@@ -144,6 +157,11 @@ typedef struct kern {
     // [n][n] before and after, S[j][i] for key j and value i, and may be the same. scratch: 4 n
     // floats. y: n floats, not those of h. ordered.
     void (*rwkv7_head)(const rwkv7_head *h, const float *from, float *to, float *scratch, float *y);
+
+    // One head of one row of the gated delta rule; see delta_head. `from` (NULL: zeros) and `to`
+    // are the matrices [d_k][d_v] before and after, and may be the same. scratch: 2 d_k floats. y:
+    // d_v floats, not those of h. ordered.
+    void (*delta_head)(const delta_head *h, const float *from, float *to, float *scratch, float *y);
 
     // Cache types: F32, F16 (others NULL). Store n floats; round to nearest even. exact.
     void (*cache_store[DTYPE_COUNT])(const float *x, void *dst, int64_t n);

@@ -14,6 +14,7 @@ void kern_fill_ref_decoded(kern *k);
 void kern_fill_ref_vec(kern *k);
 void kern_fill_ref_attn(kern *k);
 void kern_fill_ref_recur(kern *k);
+void kern_fill_ref_delta(kern *k);
 
 // Of every level: the decay of RWKV-7 is exp(-RWKV7_DECAY sigmoid(w)), e^-0.5.
 #define RWKV7_DECAY 0x1.368b30p-1f

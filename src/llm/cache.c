@@ -79,7 +79,7 @@ hearth_status cache_plan(const llm_memory *memory, int64_t n_layer, const llm_ct
     cache_shape s = {.memory = memory, .n_layer = n_layer, .n_ctx = o->n_ctx, .n_seq = o->n_seq,
                      .type_k = o->type_k, .type_v = o->type_v};
     for (int64_t i = 0; i < n_layer; i++) HEARTH_TRY(add_layer(&s, &memory[i], o, err));
-    if (s.slot_bytes) s.n_slots = o->n_seq * STATE_SLOTS;
+    s.n_slots = states_most(o->n_seq, s.slot_bytes);
     bool ok = place_block(&s, s.n_slots, s.slot_bytes, &s.slots_at);
     for (int g = 0; g < s.n_group; g++)
         ok = ok && place_block(&s, s.group[g].n_pages, s.group[g].page_bytes, &s.group_at[g]);

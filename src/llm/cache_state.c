@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+int64_t states_most(int64_t n_seq, uint64_t slot_bytes)
+{
+    if (!slot_bytes) return 0;
+    int64_t marks = (int64_t)(STATE_BUDGET / slot_bytes);
+    return n_seq * (i64_min(i64_max(marks, 1), STATE_MARKS) + STATE_BESIDE);
+}
+
 uint64_t states_host_bytes(int64_t n_seq, int64_t n_slots)
 {
     if (!n_slots) return 0;
@@ -15,7 +22,8 @@ static const state_seq no_state = {.slot = STATE_NONE, .next = STATE_NONE,
 
 void states_init(state_table *t, int64_t n_seq, int64_t n_slots, void *host)
 {
-    *t = (state_table){.n_seq = n_seq, .n_slots = n_slots};
+    *t = (state_table){.n_seq = n_seq, .n_slots = n_slots,
+                       .most_marks = n_slots / n_seq - STATE_BESIDE};
     if (!n_slots) return;
     t->seq = host;
     t->refs = (uint32_t *)(t->seq + n_seq);
@@ -27,7 +35,7 @@ void states_init(state_table *t, int64_t n_seq, int64_t n_slots, void *host)
 
 static int32_t take_slot(state_table *t)
 {
-    ASSERT(t->n_free > 0); // STATE_SLOTS for each sequence
+    ASSERT(t->n_free > 0); // states_most()
     uint32_t slot = t->free_slot[--t->n_free];
     t->refs[slot] = 1;
     return (int32_t)slot;
@@ -77,7 +85,7 @@ static bool is_cheaper(const state_seq *q, int32_t i, int32_t j)
 
 static void thin_marks(state_table *t, state_seq *q)
 {
-    while (q->n_marks > STATE_MARKS) {
+    while (q->n_marks > t->most_marks) {
         int32_t least = 0;
         for (int32_t i = 1; i < q->n_marks; i++)
             if (is_cheaper(q, i, least)) least = i;

@@ -9,9 +9,10 @@
 //                                           ^ the slot left behind is a checkpoint at k*64
 //
 // Checkpoints stand at multiples of LLM_PAGE; of a step's only the last one is kept, and of those
-// of a sequence at most STATE_MARKS. The one is dropped whose loss costs least: (positions computed
-// again) / (positions gone back), so that they thin out with the distance from the end and going
-// back a little computes little. Slots are counted: forks share them.
+// of a sequence at most STATE_MARKS, fewer where states are large. The one is dropped whose loss
+// costs least: (positions computed again) / (positions gone back), so that they thin out with the
+// distance from the end and going back a little computes little. Slots are counted: forks share
+// them.
 #ifndef HEARTH_LLM_CACHE_STATE_H
 #define HEARTH_LLM_CACHE_STATE_H
 
@@ -20,7 +21,8 @@
 enum {
     STATE_MARKS = 4,
     STATE_NONE = -1,
-    STATE_SLOTS = STATE_MARKS + 3 // of a sequence: and the committed one, and two of a step
+    STATE_BESIDE = 3, // slots of a sequence that are no checkpoints: committed, two of a step
+    STATE_BUDGET = 1 << 26 // bytes of checkpoints of a sequence; one there always is
 };
 
 typedef struct state_mark { int32_t slot, pos; } state_mark;
@@ -34,13 +36,15 @@ typedef struct state_seq {
 } state_seq;
 
 typedef struct state_table {
-    int64_t n_seq, n_slots;
+    int64_t n_seq, n_slots, most_marks;
     state_seq *seq;     // [n_seq]
     uint32_t *refs;     // [n_slots]
     uint32_t *free_slot; // [n_slots] a stack
     int64_t n_free;
 } state_table;
 
+// Slots for n_seq sequences; 0 where a slot has no bytes.
+int64_t states_most(int64_t n_seq, uint64_t slot_bytes);
 uint64_t states_host_bytes(int64_t n_seq, int64_t n_slots);
 // `host`: states_host_bytes() bytes, aligned for uint32_t. n_slots 0: no layer has a state, and the
 // functions below do nothing.

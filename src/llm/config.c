@@ -142,11 +142,21 @@ static hearth_status read_sizes(config_reader *r, const char *name, int64_t n_la
     return HEARTH_OK;
 }
 
+// Files of mixtures without a plain layer may leave its width out.
+static hearth_status read_width(config_reader *r, llm_config *c)
+{
+    uint64_t experts = 0;
+    bool found;
+    HEARTH_TRY(gguf_get_u64(r->g, full_key(r, "expert_feed_forward_length"), LIMIT_FF, &experts,
+                            &found, r->err));
+    return read_sizes(r, "feed_forward_length", c->n_layer, LIMIT_FF, (int64_t)experts, &c->n_ff);
+}
+
 static hearth_status read_shape(config_reader *r, llm_config *c)
 {
     HEARTH_TRY(read_size(r, "block_count", LIMIT_LAYERS, 0, &c->n_layer));
     HEARTH_TRY(read_size(r, "embedding_length", LIMIT_EMBD, 0, &c->n_embd));
-    HEARTH_TRY(read_sizes(r, "feed_forward_length", c->n_layer, LIMIT_FF, 0, &c->n_ff));
+    HEARTH_TRY(read_width(r, c));
     HEARTH_TRY(read_size(r, "context_length", LIMIT_CONTEXT, 0, &c->n_ctx_train));
     if (r->family->has_no_attention) return HEARTH_OK;
     HEARTH_TRY(read_size(r, "attention.head_count", LIMIT_HEADS, 0, &c->n_head));

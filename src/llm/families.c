@@ -29,8 +29,11 @@ static const llm_family *const families[] = {
     &llm_family_qwen,
     &llm_family_qwen2,
     &llm_family_qwen2moe,
+    &llm_family_qwen35,
+    &llm_family_qwen35moe,
     &llm_family_qwen3,
     &llm_family_qwen3moe,
+    &llm_family_qwen3next,
     &llm_family_rwkv7,
     &llm_family_smollm3,
     &llm_family_starcoder2,
@@ -406,6 +409,8 @@ hearth_status llm_run_plain_layer(const nn_run *r, const llm_layer *l, const nn_
         HEARTH_TRY(nn_latent_attention(r, &l->latent, mem, err));
     else if (l->conv.n > 0)
         HEARTH_TRY(nn_short_conv(r, &l->conv, mem, err));
+    else if (l->delta.n_head_v > 0)
+        HEARTH_TRY(nn_delta_net(r, &l->delta, mem, err));
     else
         HEARTH_TRY(nn_attention(r, &l->attn, mem, err));
     HEARTH_TRY(norm_output(r, &l->attn_post, err));

@@ -17,6 +17,7 @@ typedef struct llm_layer {
     nn_latent latent;  // instead of attn where its n_head > 0
     nn_conv conv;      // instead of attention where conv.n > 0
     nn_rwkv7 rwkv7;    // instead of attention and feed-forward where a family says so
+    nn_delta delta;    // instead of attn where its n_head_v > 0
     nn_norm attn_post; // of attention's output
     nn_norm ffn_norm;
     nn_ffn ffn;
@@ -116,6 +117,7 @@ extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_grani
 extern const llm_family llm_family_bert, llm_family_gemma_embedding, llm_family_modern_bert,
     llm_family_nomic_bert;
 extern const llm_family llm_family_lfm2, llm_family_rwkv7;
+extern const llm_family llm_family_qwen35, llm_family_qwen35moe, llm_family_qwen3next;
 
 // For configure(): keys "<arch>.<name>" with bounds. `fallback` NULL or 0: the key is required.
 hearth_status llm_read_number(const gguf *g, const llm_config *c, const char *name, double min,

@@ -36,6 +36,12 @@ typedef struct llm_latent {
     int64_t d_key, d_value; // of a head outside the cache; a key's last n_rot are rotated
 } llm_latent;
 
+// Gated delta nets (qwen3next, qwen35) in layers without attention. All 0 without.
+typedef struct llm_delta {
+    int64_t n_head_k, n_head_v, d_k, d_v;
+    bool is_tiled; // value head h goes with key head h % n_head_k, not with its neighbours'
+} llm_delta;
+
 typedef struct llm_config {
     char arch[32];
     int64_t n_layer, n_embd, n_ff, n_head, n_head_kv, d_k, d_v, n_vocab, n_ctx_train;
@@ -96,6 +102,7 @@ typedef struct llm_config {
     int64_t n_taps;       // of the short convolutions of such layers
     int64_t rank_decay, rank_rate, rank_value, rank_gate; // of RWKV-7's pairs of matrices
     bool is_out_norm_misnamed; // the output norm is called token_embd_norm (lfm2)
+    llm_delta delta;
     // Mixtures of experts; all 0 without.
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; // n_ff_shared 0: no shared expert
     int64_t n_dense_lead; // the first layers have a plain feed-forward

@@ -7,7 +7,10 @@
 //   q = temperature of its position * q, where the family has it
 //   k, v -> cache
 //   att = softmax(scale q K) V, with a sink per head where the family has it
+//   att *= sigmoid(gate)  where the family has it
 //   h = o att             plus a bias where the family has it
+//
+// A gate comes out of the matrix of q, head by head, and waits in run.own: both, then the gates.
 #include "nn/block.h"
 
 #include <math.h>
@@ -50,18 +53,42 @@ static hearth_status attend(const nn_run *r, const nn_attn *a, const nn_memory *
     return HEARTH_OK;
 }
 
+static dev_view gates_of(const nn_run *r, const nn_attn *a)
+{
+    return dev_at(r->own, (size_t)(r->n_rows * a->n_head * 2 * a->d_k) * sizeof(float));
+}
+
+static void split_gates(const nn_run *r, const nn_attn *a)
+{
+    const dev_ops *ops = r->d->ops;
+    int64_t n = a->d_k, heads = r->n_rows * a->n_head;
+    dev_view second = dev_at(r->own, (size_t)n * sizeof(float));
+    ops->copy_rows(r->d, r->own, 2 * n, heads, n, r->q, n);
+    ops->copy_rows(r->d, second, 2 * n, heads, n, gates_of(r, a), n);
+}
+
+static void close_gates(const nn_run *r, const nn_attn *a)
+{
+    const dev_ops *ops = r->d->ops;
+    int64_t n = a->n_head * a->d_v;
+    dev_view gates = gates_of(r, a);
+    ops->sigmoid(r->d, gates, r->n_rows, n, gates);
+    ops->mul(r->d, r->att, gates, r->n_rows * n, r->att);
+}
+
 hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *mem,
                            hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
     const dev_view angles = a->is_local ? r->local_angles : r->angles;
     const weight_id qkv[] = {a->q, a->k, a->v};
-    const dev_view to[] = {r->q, r->k, r->v};
+    const dev_view to[] = {a->is_gated ? r->own : r->q, r->k, r->v};
     bool has_keys = a->k != WEIGHT_NONE;
     int n = !has_keys ? 1 : a->v == WEIGHT_NONE ? 2 : 3;
     HEARTH_TRY(nn_linear(r, n, qkv, r->h, r->n_rows, to, err));
     size_t kv_bytes = (size_t)(r->n_rows * a->n_head_kv * a->d_k) * sizeof(float);
     if (n == 2) ops->copy(r->d, r->v, r->k, kv_bytes);
+    if (a->is_gated) split_gates(r, a);
     HEARTH_TRY(nn_add_bias(r, a->q_bias, r->q, err));
     HEARTH_TRY(nn_add_bias(r, a->k_bias, r->k, err));
     HEARTH_TRY(nn_add_bias(r, a->v_bias, r->v, err));
@@ -75,6 +102,7 @@ hearth_status nn_attention(const nn_run *r, const nn_attn *a, const nn_memory *m
     if (a->heat > 0) heat_queries(r, a, mem->rows);
     if (has_keys) ops->cache_write(r->d, &mem->cache, mem->rows, r->n_rows, r->k, r->v);
     HEARTH_TRY(attend(r, a, mem, err));
+    if (a->is_gated) close_gates(r, a);
     HEARTH_TRY(nn_linear(r, 1, &a->o, r->att, r->n_rows, &r->h, err));
     return nn_add_bias(r, a->o_bias, r->h, err);
 }

@@ -72,7 +72,23 @@ typedef struct nn_attn {
     float heat;                          // > 0: queries at position p are multiplied by
     int64_t heat_length;                 // 1 + heat ln(1 + floor(p / heat_length))
     bool is_local;                       // turns by run.local_angles
+    bool is_gated;                       // q is [n_embd -> n_head * 2 * d_k], of each head q and a
+                                         // gate, whose sigmoid multiplies what the head gives
 } nn_attn;
+
+// Gated delta net (delta_net.c). n_head_v 0: the layer has none.
+typedef struct nn_delta {
+    weight_id qkv;         // [n_embd -> 2 * n_head_k * d_k + n_head_v * d_v]
+    weight_id z, o;        // [n_embd -> n_head_v * d_v], and back
+    weight_id alpha, beta; // [n_embd -> n_head_v]; alpha WEIGHT_NONE: beta is [.. -> 2 * n_head_v],
+                           // the betas and then the alphas of each key head's value heads
+    weight_id taps;        // of the convolution, n_taps of each channel
+    weight_id a, dt;       // [n_head_v]
+    weight_id norm;        // [d_v]
+    int64_t n_head_k, n_head_v, d_k, d_v, n_taps;
+    bool is_tiled;         // dev_delta
+    float eps;
+} nn_delta;
 
 // Attention over latent vectors (latent.c). n_head 0: the layer has none.
 typedef struct nn_latent {
@@ -184,6 +200,12 @@ hearth_status nn_channel_mixing(const nn_run *r, const nn_rwkv7 *t, const nn_mem
                                 hearth_err *err);
 int64_t nn_rwkv7_own_floats(int64_t n, int64_t rank);
 int64_t nn_rwkv7_state_floats(int64_t n, int64_t d_head);
+enum { NN_GATED_OWN = 3 }; // times n_head * d_k floats of run.own for gated attention
+// h = gated delta net(h); what it needs of run.own and of a state.
+hearth_status nn_delta_net(const nn_run *r, const nn_delta *a, const nn_memory *mem,
+                           hearth_err *err);
+int64_t nn_delta_own_floats(const nn_delta *a);
+int64_t nn_delta_state_floats(const nn_delta *a);
 // h = feed-forward(h), or y = feed-forward(h).
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);

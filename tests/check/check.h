@@ -23,7 +23,7 @@ typedef struct check_family {
 } check_family;
 
 extern const check_family check_dequant, check_act, check_matmul, check_vec, check_attn,
-    check_recur;
+    check_recur, check_delta;
 
 // Is this slot to be run: did its pointer change, and does its name pass the filter? Counts the
 // slot before it, so a family needs no closing call.

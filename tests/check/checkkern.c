@@ -245,7 +245,8 @@ void bench_report(const char *slot, const char *type, const char *shape, double 
 
 // --- main ---------------------------------------------------------------------------------------
 static const check_family *const families[] = {&check_dequant, &check_act, &check_matmul,
-                                               &check_vec, &check_attn, &check_recur};
+                                               &check_vec, &check_attn, &check_recur,
+                                               &check_delta};
 
 static const char *const levels[] = {"none", "avx2", "avx512", "avx512vnni", "neon", "dotprod"};
 

@@ -212,6 +212,7 @@ static const struct {
     {"golden/llm/gemma4_cases.json", 4}, // gen_gemma4_goldens.py: layers of two shapes
     {"golden/llm/latent_cases.json", 6}, // gen_latent_goldens.py: attention over latent vectors
     {"golden/llm/recurrent_cases.json", 6}, // gen_recurrent_goldens.py: layers with a state
+    {"golden/llm/hybrid_cases.json", 5}, // gen_hybrid_goldens.py: delta nets and attention
 };
 
 // HEARTH_GOLDEN_CASE names one case, for looking closer.

@@ -480,6 +480,23 @@ static void rwkv7_closed(dev *d, const dev_rwkv7 *m, const dev_state *s,
     for (size_t i = 0; i < COUNTOF(views); i++) close_buf(views[i]);
 }
 
+static void delta_rule_closed(dev *d, const dev_delta *m, const dev_state *s,
+                              const dev_state_row *rows, int64_t n_rows, dev_view y)
+{
+    dev_delta inner = *m;
+    dev_weight a = unwrap_weight(m->a), dt = unwrap_weight(m->dt);
+    dev_state state = {unwrap(s->base), s->slot_stride};
+    const dev_view used[] = {m->qkv, m->alpha, m->beta, m->a->data, m->dt->data, s->base, y};
+    inner.qkv = unwrap(m->qkv);
+    inner.alpha = unwrap(m->alpha);
+    inner.beta = unwrap(m->beta);
+    inner.a = &a;
+    inner.dt = &dt;
+    for (size_t i = 0; i < COUNTOF(used); i++) open_buf(used[i]);
+    inner_of(d)->ops->delta_rule(inner_of(d), &inner, &state, rows, n_rows, unwrap(y));
+    for (size_t i = 0; i < COUNTOF(used); i++) close_buf(used[i]);
+}
+
 static void close_closed(dev *d)
 {
     dev_close(inner_of(d));
@@ -526,6 +543,7 @@ static const dev_ops closed_ops = {
     .short_conv = short_conv_closed,
     .token_shift = token_shift_closed,
     .rwkv7 = rwkv7_closed,
+    .delta_rule = delta_rule_closed,
     .close = close_closed,
 };
 

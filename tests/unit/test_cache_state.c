@@ -12,7 +12,8 @@
 #include "base/rng.h"
 #include "llm/cache_state.h"
 
-enum { N_SEQ = 3, N_SLOTS = N_SEQ * STATE_SLOTS, MAX_POS = 2000, N_STEPS = 20000 };
+enum { N_SEQ = 3, N_EACH = STATE_MARKS + STATE_BESIDE, N_SLOTS = N_SEQ * N_EACH };
+enum { MAX_POS = 2000, N_STEPS = 20000 };
 
 typedef struct world {
     rng r;
@@ -36,7 +37,7 @@ static void append_rows(world *w, int s, int n)
         dev_state_row row = states_append(&w->t, s, pos);
         uint64_t before = row.from == STATE_NONE ? 0 : w->slot[row.from];
         assert_int_equal(before, w->truth[s][pos]);
-        assert_in_range(row.to, 0, N_SLOTS - 1);
+        assert_in_range(row.to, 0, w->t.n_slots - 1);
         w->slot[row.to] = advance(before, token);
         w->truth[s][pos + 1] = advance(w->truth[s][pos], token);
     }
@@ -48,7 +49,7 @@ static void check_seq(const world *w, int s)
     assert_int_equal(q->pos, w->length[s]);
     if (q->slot == STATE_NONE) assert_int_equal(q->pos, 0);
     else assert_int_equal(w->slot[q->slot], w->truth[s][q->pos]);
-    assert_in_range(q->n_marks, 0, STATE_MARKS);
+    assert_in_range(q->n_marks, 0, w->t.most_marks);
     for (int i = 0; i < q->n_marks; i++) {
         assert_int_equal(q->mark[i].pos % LLM_PAGE, 0);
         assert_int_equal(w->slot[q->mark[i].slot], w->truth[s][q->mark[i].pos]);
@@ -66,7 +67,7 @@ static void check_counts(const world *w)
         if (q->slot != STATE_NONE) seen[q->slot]++;
         for (int i = 0; i < q->n_marks; i++) seen[q->mark[i].slot]++;
     }
-    for (int i = 0; i < N_SLOTS; i++) {
+    for (int64_t i = 0; i < w->t.n_slots; i++) {
         assert_int_equal(w->t.refs[i], seen[i]);
         n_free += !seen[i];
     }
@@ -120,15 +121,15 @@ static void change(world *w)
     }
 }
 
-static void test_random_lives(void **state)
+// With as many checkpoints as there may be, and with one.
+static void live(int64_t n_slots)
 {
-    (void)state;
     world *w = calloc(1, sizeof *w);
-    void *host = malloc((size_t)states_host_bytes(N_SEQ, N_SLOTS));
+    void *host = malloc((size_t)states_host_bytes(N_SEQ, n_slots));
     assert_non_null(w);
     assert_non_null(host);
     rng_seed(&w->r, 7);
-    states_init(&w->t, N_SEQ, N_SLOTS, host);
+    states_init(&w->t, N_SEQ, n_slots, host);
     for (int s = 0; s < N_SEQ; s++) w->length[s] = -1;
     for (int i = 0; i < N_STEPS; i++) {
         if (rng_below(&w->r, 8) == 0) change(w);
@@ -141,14 +142,21 @@ static void test_random_lives(void **state)
     free(w);
 }
 
+static void test_random_lives(void **state)
+{
+    (void)state;
+    live(N_SLOTS);
+    live(N_SEQ * (1 + STATE_BESIDE));
+}
+
 // After a long generation, going back by d positions computes a small multiple of d again.
 static void test_checkpoints_thin_out(void **state)
 {
     (void)state;
     state_table t;
-    void *host = malloc((size_t)states_host_bytes(1, STATE_SLOTS));
+    void *host = malloc((size_t)states_host_bytes(1, N_EACH));
     assert_non_null(host);
-    states_init(&t, 1, STATE_SLOTS, host);
+    states_init(&t, 1, N_EACH, host);
     for (int64_t pos = 0; pos < 4000; pos++) {
         states_append(&t, 0, pos);
         states_commit(&t, 0, pos + 1);
@@ -160,10 +168,20 @@ static void test_checkpoints_thin_out(void **state)
     free(host);
 }
 
+static void test_large_states_have_fewer(void **state)
+{
+    (void)state;
+    assert_int_equal(states_most(3, 0), 0);
+    assert_int_equal(states_most(3, 4096), N_SLOTS);
+    assert_int_equal(states_most(3, STATE_BUDGET / 2), 3 * (2 + STATE_BESIDE));
+    assert_int_equal(states_most(3, (uint64_t)1 << 40), 3 * (1 + STATE_BESIDE));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_lives), cmocka_unit_test(test_checkpoints_thin_out),
+        cmocka_unit_test(test_large_states_have_fewer),
     };
     return cmocka_run_group_tests_name("cache states", tests, NULL, NULL);
 }

@@ -9,11 +9,13 @@
 #include "kern/tmpl/matmul_float.h"
 #include "kern/tmpl/vec_ops.h"
 #include "kern/tmpl/recur_ops.h"
+#include "kern/tmpl/delta_ops.h"
 
 void kern_fill_vec_avx2(kern *k)
 {
     fill_vec_ops(k);
     fill_recur_ops(k);
+    fill_delta_ops(k);
     fill_matmul_float(k);
     fill_attn_page(k);
 }

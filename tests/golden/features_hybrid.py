@@ -1,0 +1,38 @@
+"""Features of the families that mix gated delta nets with attention; see break_features.py."""
+FAMILY, NET, ATTN = "src/llm/arch_qwen3next.c", "src/nn/delta_net.c", "src/nn/attn.c"
+HEAD, RULE, CONFIG = "src/kern/ref/delta_ref.c", "src/dev/cpu_delta.c", "src/llm/config.c"
+
+FEATURES = [
+    ("pairing of qwen35", FAMILY, "c->rope_neox = true;", "c->rope_neox = false;"),
+    ("norm of q in qwen35", FAMILY, "out->attn.q_norm = llm_bind", "llm_bind"),
+    ("norm of k in qwen35", FAMILY, "out->attn.k_norm = llm_bind", "llm_bind"),
+    ("gates of attention", ATTN, "ops->mul(r->d, r->att, gates, r->n_rows * n, r->att);", ""),
+    ("sigmoid of the gates", ATTN, "ops->sigmoid(r->d, gates, r->n_rows, n, gates);", ""),
+    ("order of q and gate", ATTN, "ops->copy_rows(r->d, r->own, 2 * n, heads, n, r->q, n);",
+     "ops->copy_rows(r->d, second, 2 * n, heads, n, r->q, n);"),
+    ("order of value heads in qwen35", FAMILY, "c->delta.is_tiled = !is_next(c);", "c->delta.is_tiled = false;"),
+    ("order of value heads in qwen3next", FAMILY, "c->delta.is_tiled = !is_next(c);", "c->delta.is_tiled = true;"),
+    ("layers by interval", FAMILY, "bool is_recurrent = (i + 1) % interval != 0;", "bool is_recurrent = i % interval != 0;"),
+    ("layers by list", FAMILY, "is_recurrent = item != 0;", "is_recurrent = item == 0;"),
+    ("layers that predict further tokens", FAMILY, "c->n_layer -= n_ahead;", ""),
+    ("width of a plain layer left out", CONFIG, "LIMIT_FF, (int64_t)experts, &c->n_ff)", "LIMIT_FF, 0, &c->n_ff)"),
+    ("chosen weights sum to 1 in qwen35moe", FAMILY, "llm_bind_experts(b, true, out);", "llm_bind_experts(b, false, out);"),
+    ("gate of the shared expert in qwen35moe", FAMILY,
+     'out->moe.shared_gate = llm_bind(b, "ffn_gate_inp_shexp.weight", b->c->n_embd, 1);',
+     'llm_bind(b, "ffn_gate_inp_shexp.weight", b->c->n_embd, 1);'),
+    ("convolution of the delta net", NET,
+     "ops->short_conv(r->d, p->mixed, taps, &mem->state, mem->state_rows, r->n_rows, width, p->mixed);", ""),
+    ("silu after the convolution", NET, "ops->mul(r->d, p->mixed, p->y, r->n_rows * width, p->mixed);", ""),
+    ("norm of the delta net", NET, "HEARTH_TRY(nn_apply_norm(r, &norm, p.y, r->n_rows * a->n_head_v, p.y, err));", ""),
+    ("gate of the delta net", NET, "r->d->ops->silu_mul(r->d, p.z, p.y, r->n_rows, a->n_head_v * a->d_v, p.y);", ""),
+    ("alpha and beta of qwen3next", NET, "(is_one ? group : r->n_rows * n)", "(is_one ? 0 : r->n_rows * n)"),
+    ("state between rows of the delta net", RULE, "state_at(j, j->rows[r].from, head), state_at", "NULL, state_at"),
+    ("bias of alpha", RULE, "[r * m->gate_row + gate] + dt);", "[r * m->gate_row + gate]);"),
+    ("length of k", HEAD, "normalize(h->k, 1.0f, k, d_k);", "memcpy(k, h->k, (size_t)d_k * sizeof *k);"),
+    ("length of q", HEAD, "normalize(h->q, 1.0f / sqrtf((float)d_k), q, d_k);",
+     "memcpy(q, h->q, (size_t)d_k * sizeof *q);"),
+    ("fading", HEAD, "float s = h->decay * from", "float s = from"),
+    ("what a key says already", HEAD, "(h->v[i] - h->decay * seen)", "h->v[i]"),
+    ("sigmoid of beta", RULE, "sigmoid(cpu_f32(m->beta)", "(cpu_f32(m->beta)"),
+    ("softplus of alpha", RULE, "log1p(exp((double)x))", "(double)x"),
+]
