@@ -86,11 +86,14 @@ typedef struct maker {
 
 static const char *arch_name(test_arch arch)
 {
-    static const char *const names[] = {"llama", "qwen2", "qwen3", "gemma2", "gemma3"};
+    static const char *const names[] = {"llama", "qwen2", "qwen3", "gemma2", "gemma3", "qwen35"};
     return names[arch];
 }
 
 static bool is_gemma(test_arch arch) { return arch == TEST_GEMMA2 || arch == TEST_GEMMA3; }
+
+// A delta net's values are as wide as the model, its keys half of that.
+enum { DELTA_KEY_HEADS = 2, DELTA_VALUE_HEADS = 4, DELTA_TAPS = 4 };
 
 static void check(maker *m, hearth_status s) { m->ok = m->ok && s == HEARTH_OK; }
 
@@ -126,6 +129,13 @@ static void add_shape(maker *m)
     add_f32(m, "rope.freq_base", s->rope_base);
     add_f32(m, "attention.layer_norm_rms_epsilon", s->norm_eps);
     if (is_gemma(s->arch)) add_u32(m, "attention.sliding_window", WINDOW);
+    if (s->arch != TEST_QWEN35) return;
+    add_u32(m, "ssm.conv_kernel", DELTA_TAPS);
+    add_u32(m, "ssm.state_size", s->n_embd / DELTA_VALUE_HEADS);
+    add_u32(m, "ssm.group_count", DELTA_KEY_HEADS);
+    add_u32(m, "ssm.time_step_rank", DELTA_VALUE_HEADS);
+    add_u32(m, "ssm.inner_size", s->n_embd);
+    add_u32(m, "full_attention_interval", 2);
 }
 
 // Piece k in order of length, then of letters, like counting in a system of 27 digits without zero.
@@ -243,13 +253,30 @@ static const char *layer_name(char out[64], int layer, const char *name)
     return out;
 }
 
+static void add_delta_net(maker *m, int layer)
+{
+    const test_model_spec *s = m->spec;
+    int e = s->n_embd, heads = DELTA_VALUE_HEADS, mixed = 2 * (e / heads * DELTA_KEY_HEADS) + e;
+    char name[64];
+    add_matrix(m, layer_name(name, layer, "attn_qkv.weight"), s->weight_type, e, mixed);
+    add_matrix(m, layer_name(name, layer, "attn_gate.weight"), s->weight_type, e, e);
+    add_matrix(m, layer_name(name, layer, "ssm_beta.weight"), s->weight_type, e, heads);
+    add_matrix(m, layer_name(name, layer, "ssm_alpha.weight"), s->weight_type, e, heads);
+    add_matrix(m, layer_name(name, layer, "ssm_conv1d.weight"), DTYPE_F32, DELTA_TAPS, mixed);
+    add_vector(m, layer_name(name, layer, "ssm_a"), heads, -1);
+    add_vector(m, layer_name(name, layer, "ssm_dt.bias"), heads, 0);
+    add_vector(m, layer_name(name, layer, "ssm_norm.weight"), e / heads, 1);
+    add_matrix(m, layer_name(name, layer, "ssm_out.weight"), s->weight_type, e, e);
+}
+
 static void add_attention(maker *m, int layer)
 {
     const test_model_spec *s = m->spec;
     int q_dim = s->n_head * s->head_dim, kv_dim = s->n_head_kv * s->head_dim;
+    int gated = s->arch == TEST_QWEN35 ? 2 : 1; // each head of q with a gate
     char name[64];
-    add_vector(m, layer_name(name, layer, "attn_norm.weight"), s->n_embd, 1);
-    add_matrix(m, layer_name(name, layer, "attn_q.weight"), s->weight_type, s->n_embd, q_dim);
+    add_matrix(m, layer_name(name, layer, "attn_q.weight"), s->weight_type, s->n_embd,
+               gated * q_dim);
     add_matrix(m, layer_name(name, layer, "attn_k.weight"), s->weight_type, s->n_embd, kv_dim);
     add_matrix(m, layer_name(name, layer, "attn_v.weight"), s->weight_type, s->n_embd, kv_dim);
     if (s->arch == TEST_QWEN2) {
@@ -257,7 +284,7 @@ static void add_attention(maker *m, int layer)
         add_vector(m, layer_name(name, layer, "attn_k.bias"), kv_dim, 0);
         add_vector(m, layer_name(name, layer, "attn_v.bias"), kv_dim, 0);
     }
-    if (s->arch == TEST_QWEN3 || s->arch == TEST_GEMMA3) {
+    if (s->arch == TEST_QWEN3 || s->arch == TEST_GEMMA3 || s->arch == TEST_QWEN35) {
         add_vector(m, layer_name(name, layer, "attn_q_norm.weight"), s->head_dim, 1);
         add_vector(m, layer_name(name, layer, "attn_k_norm.weight"), s->head_dim, 1);
     }
@@ -268,12 +295,17 @@ static void add_layer(maker *m, int layer)
 {
     const test_model_spec *s = m->spec;
     char name[64];
-    add_attention(m, layer);
+    add_vector(m, layer_name(name, layer, "attn_norm.weight"), s->n_embd, 1);
+    if (s->arch == TEST_QWEN35 && layer % 2 == 0)
+        add_delta_net(m, layer);
+    else
+        add_attention(m, layer);
     if (is_gemma(s->arch)) {
         add_vector(m, layer_name(name, layer, "post_attention_norm.weight"), s->n_embd, 1);
         add_vector(m, layer_name(name, layer, "post_ffw_norm.weight"), s->n_embd, 1);
     }
-    add_vector(m, layer_name(name, layer, "ffn_norm.weight"), s->n_embd, 1);
+    const char *before = s->arch == TEST_QWEN35 ? "post_attention_norm.weight" : "ffn_norm.weight";
+    add_vector(m, layer_name(name, layer, before), s->n_embd, 1);
     add_matrix(m, layer_name(name, layer, "ffn_gate.weight"), s->weight_type, s->n_embd, s->n_ff);
     add_matrix(m, layer_name(name, layer, "ffn_up.weight"), s->weight_type, s->n_embd, s->n_ff);
     add_matrix(m, layer_name(name, layer, "ffn_down.weight"), s->weight_type, s->n_ff, s->n_embd);

@@ -15,7 +15,8 @@ typedef enum test_arch {
     TEST_QWEN2, // biases on q, k, v
     TEST_QWEN3, // RMS norms on q and k per head
     TEST_GEMMA2, // norms of outputs, caps; layers 0, 2, .. see 24 positions
-    TEST_GEMMA3 // norms of outputs, q and k; layers 0 to 4 see 24 positions
+    TEST_GEMMA3, // norms of outputs, q and k; layers 0 to 4 see 24 positions
+    TEST_QWEN35 // layers 0, 2, .. are gated delta nets, the others gated attention
 } test_arch;
 
 typedef struct test_model_spec {

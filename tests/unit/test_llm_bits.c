@@ -358,6 +358,12 @@ static void test_recurrent(void **state)
     free(set);
 }
 
+static void test_qwen35(void **state)
+{
+    (void)state;
+    check_arch(TEST_QWEN35, DTYPE_F16);
+}
+
 static void check_file(const char *name, int64_t n_vocab)
 {
     size_t n;
@@ -386,8 +392,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_llama), cmocka_unit_test(test_qwen2), cmocka_unit_test(test_qwen3),
         cmocka_unit_test(test_gemma2), cmocka_unit_test(test_gemma3),
-        cmocka_unit_test(test_mixtures), cmocka_unit_test(test_recurrent),
-        cmocka_unit_test(test_story_model),
+        cmocka_unit_test(test_qwen35), cmocka_unit_test(test_mixtures),
+        cmocka_unit_test(test_recurrent), cmocka_unit_test(test_story_model),
         cmocka_unit_test(test_random_llama),
     };
     return cmocka_run_group_tests_name("llm bits", tests, NULL, NULL);

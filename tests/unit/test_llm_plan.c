@@ -11,7 +11,8 @@
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
 
-static const test_arch arches[] = {TEST_LLAMA, TEST_QWEN2, TEST_QWEN3, TEST_GEMMA2, TEST_GEMMA3};
+static const test_arch arches[] = {TEST_LLAMA, TEST_QWEN2, TEST_QWEN3, TEST_GEMMA2, TEST_GEMMA3,
+                                   TEST_QWEN35};
 
 static void make_model(test_arch arch, dtype type, buf *file)
 {
