@@ -29,6 +29,10 @@ FLOATS = {"F32": np.float32, "F16": np.float16}
 LIMIT = 1e-3
 BF16_LIMIT = 1e-2  # llama.cpp rounds activations to bfloat16 before it multiplies with such weights
 KNOWN = {
+    "gemma4_e2b": "takes the last two layers with keys of their own for a local and a global one",
+    "gemma4_31b": "rounds gelu to halves; transformers does it with the same 2.21e-3 then",
+    "gemma4_moe": "rounds gelu to halves",
+    "gemma4_bf16": "rounds gelu to halves",
     "deepseek2_lite": "takes 26 or 27 layers, and no others, for V2-Lite",
     "deepseek2_bf16": "takes 26 or 27 layers, and no others, for V2-Lite",
     "deepseek2_f16": "takes 26 or 27 layers, and no others, for V2-Lite",

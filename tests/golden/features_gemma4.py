@@ -1,11 +1,14 @@
-"""Features of gemma4, for break_features.py."""
+"""Features of gemma4, for break_features.py.
+
+That the weights of experts sum to 1 is not among them: the norm behind the mixture takes any factor out.
+"""
 GEMMA4, INPUTS, ATTN, MOE = "src/llm/arch_gemma4.c", "src/nn/per_layer.c", "src/nn/attn.c", "src/nn/moe.c"
 
 FEATURES = [
     ("gemma4: pairing", GEMMA4, "c->rope_neox = true;", "c->rope_neox = false;"),
     ("gemma4: scale of embeddings", GEMMA4, "c->embd_scale = sqrtf((float)c->n_embd);", ""),
     ("gemma4: scores without a scale", GEMMA4, "c->attn_scale = 1;", ""),
-    ("gemma4: base of local layers", GEMMA4, "&local_base, &c->rope_base_local,", "&c->rope_base, &c->rope_base_local,"),
+    ("gemma4: base of local layers", GEMMA4, "&c->rope_base_local, err));", "&c->rope_base_local, err)); c->rope_base_local = 20000;"),
     ("gemma4: cap of logits", GEMMA4, "&no_cap, &c->logit_cap,", "&no_cap, &(float){0},"),
     ("gemma4: norm of values", GEMMA4, "a->v_norm = llm_bind_constant(b, a->d_k, 1);", ""),
     ("gemma4: values that are keys before their norm", ATTN, "if (n == 2) ops->copy(", "if (n == 2 && !r) ops->copy("),
@@ -27,7 +30,6 @@ FEATURES = [
     ("gemma4: scales of experts", "src/nn/route.c", "if (m->expert_scales != WEIGHT_NONE) out[i] *= c->each[chosen[i]];", "(void)c;"),
     ("gemma4: input of the router", MOE, "*out = r->experts;\n", "return HEARTH_OK;\n    *out = r->experts;\n"),
     ("gemma4: scale of the router's input", MOE, "r->d->ops->scale(r->d, *out, m->router_scale, r->n_rows, m->n_embd, *out);", ""),
-    ("gemma4: weights of experts sum to 1", GEMMA4, "c->has_expert_norm = true;", ""),
     ("inputs per layer: scale of the table", INPUTS, "ops->scale(r->d, r->own, sqrtf((float)p->n), r->n_rows, n_all, r->own);", ""),
     ("inputs per layer: norm", INPUTS, "HEARTH_TRY(nn_apply_norm(r, &p->norm, projected, r->n_rows * p->n_layer, projected, err));", ""),
     ("inputs per layer: what the embedding gives", INPUTS, "ops->add(r->d, r->own, projected, r->n_rows * n_all, r->own);", ""),

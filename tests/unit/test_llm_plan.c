@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include "llm/synth.h"
+#include "support/golden_model.h"
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
+#include "support/test_data.h"
 
 static const test_arch arches[] = {TEST_LLAMA, TEST_QWEN2, TEST_QWEN3, TEST_GEMMA2, TEST_GEMMA3,
                                    TEST_QWEN35};
@@ -91,6 +93,57 @@ static void test_plan_is_peak(void **state)
         fixture_close(&f);
         buf_release(&file);
     }
+}
+
+static void open_golden(fixture *f, const char *file, int i, const fixture_options *o)
+{
+    static golden_set set;
+    char path[512];
+    hearth_err err = ERR_INIT;
+    test_source_path(file, path, sizeof path);
+    if (golden_load(path, &set, &err)) fail_msg("%s", err.msg);
+    const golden_case *c = &set.cases[i];
+    if (fixture_open(f, c->gguf, c->gguf_bytes, o, &err)) fail_msg("%s: %s", c->name, err.msg);
+    golden_release(&set);
+}
+
+// Layers of several shapes, and scratch that a family asks for itself.
+static void test_plan_of_other_shapes(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"golden/llm/latent_cases.json",
+                                       "golden/llm/gemma4_cases.json"};
+    for (int i = 0; i < 6; i++) {
+        fixture f;
+        fixture_options o = fixture_default();
+        o.ctx.n_ctx = 0;
+        open_golden(&f, sets[i % 2], i / 2, &o);
+        check_matrix(&f);
+        fixture_close(&f);
+    }
+}
+
+// Of a position the cache holds the latent vector and the rotated key, nothing per head.
+static void test_latent_cache(void **state)
+{
+    (void)state;
+    hearth_err err = ERR_INIT;
+    fixture f;
+    fixture_options o = fixture_default();
+    llm_plan small, large;
+    open_golden(&f, "golden/llm/latent_cases.json", 0, &o);
+    const llm_config *c = llm_model_config(f.m);
+    llm_ctx_options at = {.n_ctx = 64, .n_seq = 1, .n_batch = 1, .n_logits = 1,
+                          .type_k = DTYPE_F16, .type_v = DTYPE_F16};
+    assert_int_equal(llm_make_plan(f.m, &at, &small, &err), HEARTH_OK);
+    at.n_ctx = 64 * 1001;
+    assert_int_equal(llm_make_plan(f.m, &at, &large, &err), HEARTH_OK);
+    assert_int_equal(c->d_k, 24 + 8);
+    // Beside 64 positions of all layers a page has a few numbers in tables on the host.
+    uint64_t page = (large.cache_bytes - small.cache_bytes) / 1000;
+    uint64_t keys = (uint64_t)(64 * c->n_layer * c->d_k * 2);
+    assert_in_range(page, keys, keys + 64);
+    fixture_close(&f);
 }
 
 static void test_plan_of_mixtures(void **state)
@@ -214,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan_is_peak), cmocka_unit_test(test_plan_of_mixtures),
+        cmocka_unit_test(test_plan_of_other_shapes), cmocka_unit_test(test_latent_cache),
         cmocka_unit_test(test_plan_of_model),
         cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_refused_options),
     };
