@@ -51,6 +51,19 @@ int str_cmp(str a, str b)
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
+static char to_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool str_eq_caseless(str a, str b)
+{
+    if (a.n != b.n) return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (to_lower(a.p[i]) != to_lower(b.p[i])) return false;
+    return true;
+}
+
 size_t str_find(str s, str needle, size_t from)
 {
     if (from > s.n || needle.n > s.n - from) return SIZE_MAX;

@@ -18,6 +18,7 @@ bool str_eq_z(str a, const char *z);
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
 int str_cmp(str a, str b); // bytewise, shorter first
+bool str_eq_caseless(str a, str b); // ASCII letters without case, other bytes as they are
 // First position of needle at or after `from`, SIZE_MAX when there is none.
 size_t str_find(str s, str needle, size_t from);
 str str_trim(str s); // ASCII white space off both ends

@@ -53,6 +53,13 @@ typedef struct rerank_args {
     bool truncate;
 } rerank_args;
 
+typedef struct serve_args {
+    cli_args common;
+    engine_args engine;
+    const char *host, *models, *origins, *socket, *keep_alive;
+    int port, parallel, max_queue, max_loaded;
+} serve_args;
+
 typedef struct bench_args {
     cli_args common;
     engine_args engine;

@@ -38,6 +38,7 @@ hearth_status cmd_tokenize(cli *c, void *args, hearth_err *err);
 hearth_status cmd_convert(cli *c, void *args, hearth_err *err);
 hearth_status cmd_embed(cli *c, void *args, hearth_err *err);
 hearth_status cmd_rerank(cli *c, void *args, hearth_err *err);
+hearth_status cmd_serve(cli *c, void *args, hearth_err *err);
 hearth_status cmd_bench(cli *c, void *args, hearth_err *err);
 hearth_status cmd_graph_show(cli *c, void *args, hearth_err *err);
 hearth_status cmd_graph_run(cli *c, void *args, hearth_err *err);

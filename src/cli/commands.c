@@ -240,6 +240,30 @@ static const opt rerank_rows[] = {
 };
 #undef AT
 
+#define AT(field) .at = offsetof(serve_args, field), .group = "Server"
+static const opt serve_rows[] = {
+    {.name = "host", .is_common = true, .kind = OPT_TEXT, AT(host), .value = "ADDRESS",
+     .help = "address to listen on (default: OLLAMA_HOST, else 127.0.0.1)"},
+    {.name = "port", .is_common = true, .kind = OPT_INT, AT(port), .value = "N", .def = "-1",
+     .min = -1, .max = 65535, .help = "port, 0 for a free one, -1 for OLLAMA_HOST's or 11434"},
+    {.name = "socket", .kind = OPT_PATH, AT(socket), .value = "PATH",
+     .help = "listen on this socket file instead"},
+    {.name = "models", .is_common = true, .kind = OPT_PATH, AT(models), .value = "DIR",
+     .help = "serve the GGUF files and folders in DIR (default: HEARTH_MODELS)"},
+    {.name = "origins", .kind = OPT_TEXT, AT(origins), .value = "LIST",
+     .help = "web pages that may ask, beside local ones: origins with commas, * for all"},
+    {.name = "parallel", .is_common = true, .kind = OPT_INT, AT(parallel), .alias = "-np",
+     .value = "N", .def = "4", .min = 1, .max = LIMIT_SEQUENCES,
+     .help = "answers of one model at the same time"},
+    {.name = "max-queue", .kind = OPT_INT, AT(max_queue), .value = "N", .def = "512", .min = 1,
+     .max = 1000000, .help = "requests that may wait"},
+    {.name = "max-models", .kind = OPT_INT, AT(max_loaded), .value = "N", .def = "0", .min = 0,
+     .max = 1000, .help = "models loaded at the same time, 0: as memory allows"},
+    {.name = "keep-alive", .kind = OPT_TEXT, AT(keep_alive), .value = "TIME", .def = "5m",
+     .help = "how long an idle model stays: 300, 10m, 1h, -1 for ever"},
+};
+#undef AT
+
 #define AT(field) .at = offsetof(bench_args, field), .group = "Measurement"
 static const opt bench_rows[] = {
     {.name = "n-prompt", .letter = 'p', .is_common = true, .kind = OPT_INT, AT(prompt),
@@ -400,6 +424,15 @@ static const cmd commands[] = {
      {ROWS(rerank_rows), ROWS_AT(engine_rows, rerank_args, engine), ROWS(json_rows),
       ROWS(general_rows)},
      cmd_rerank},
+    {"serve", "[MODEL]", "answer programs: Ollama's and OpenAI's API",
+     "Listens on this machine alone unless told otherwise. Models are the files of --models, and "
+     "MODEL; they are loaded when somebody asks. --ctx-size is what one answer may use. "
+     "--memory-limit bounds all models together. Ctrl-C ends it.",
+     "hearth serve --models ~/models # for every program that speaks to Ollama\n"
+     "hearth serve model.gguf --port 8080 # one model\n"
+     "curl localhost:11434/v1/models # what it offers",
+     0, 1, "file", sizeof(serve_args),
+     {ROWS(serve_rows), ROWS_AT(engine_rows, serve_args, engine), ROWS(general_rows)}, cmd_serve},
     {"bench", "[MODEL]", "measure speed",
      "Reads a random prompt and generates tokens, several times, and reports medians. With "
      "--shape, weights of a known model's shape are made in memory from a seed: no download is "

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/date.h"
+#include "base/date.h"
 #include "tmpl/tmpl.h"
 
 #define TEMPLATE_KEY "tokenizer.chat_template"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/date.h"
+#include "base/date.h"
 #include "cli/talk.h"
 #include "os/os.h"
 

@@ -151,13 +151,12 @@ static listen_exchange *new_exchange(listen_server *l, struct MHD_Connection *c,
     return x;
 }
 
-// Under the exchange's lock: what to call once it is given up, NULL for nothing.
-static void (*mark_gone(listen_exchange *x, void **ctx))(void *)
+// Under the exchange's lock, so that whoever silences gone() knows that it is not running.
+static void mark_gone(listen_exchange *x)
 {
-    if (x->is_gone || x->is_ended) return NULL;
+    if (x->is_gone || x->is_ended) return;
     x->is_gone = true;
-    *ctx = x->gone_ctx;
-    return x->gone;
+    if (x->gone) x->gone(x->gone_ctx);
 }
 
 static void resume(listen_exchange *x)
@@ -170,12 +169,10 @@ static void resume(listen_exchange *x)
 // The client has left; the library finds out by itself once the connection is resumed.
 static void leave(listen_exchange *x)
 {
-    void *ctx = NULL;
     os_mutex_lock(x->lock);
-    void (*gone)(void *) = mark_gone(x, &ctx);
+    mark_gone(x);
     resume(x);
     os_mutex_unlock(x->lock);
-    if (gone) gone(ctx);
 }
 
 // An exchange in the list may be on its way out, when its last holder has let go.
@@ -340,11 +337,10 @@ void listen_end(listen_exchange *x)
 void listen_on_gone(listen_exchange *x, void (*gone)(void *ctx), void *ctx)
 {
     os_mutex_lock(x->lock);
-    bool is_gone = x->is_gone;
     x->gone = gone;
     x->gone_ctx = ctx;
+    if (x->is_gone && gone) gone(ctx);
     os_mutex_unlock(x->lock);
-    if (is_gone && gone) gone(ctx);
 }
 
 // --- requests -----------------------------------------------------------------------------------
@@ -451,13 +447,10 @@ static void complete(void *ctx, struct MHD_Connection *c, void **state,
     if (!x) return;
     *state = NULL;
     os_watch_remove(x->l->watch, x->key);
-    void *gone_ctx = NULL;
     os_mutex_lock(x->lock);
-    void (*gone)(void *) = why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? NULL
-                                                                      : mark_gone(x, &gone_ctx);
+    if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK) mark_gone(x);
     x->c = NULL;
     os_mutex_unlock(x->lock);
-    if (gone) gone(gone_ctx);
     listen_release(x);
 }
 

@@ -60,7 +60,8 @@ void listen_begin(listen_exchange *x, int status, const char *type);
 hearth_status listen_write(listen_exchange *x, str bytes, hearth_err *err);
 void listen_end(listen_exchange *x);
 // gone() is called at most once, from some thread, when the client leaves before the reply is
-// whole; at once when it has left already. It must not wait.
+// whole; at once when it has left already. It must not wait and must not call anything of this
+// header. After listen_on_gone(x, NULL, NULL) it is not running any more and never will.
 void listen_on_gone(listen_exchange *x, void (*gone)(void *ctx), void *ctx);
 
 #endif

@@ -46,6 +46,7 @@ hearth_status os_remove(const char *path, hearth_err *err);
 hearth_status os_mkdirs(const char *path, hearth_err *err); // like mkdir -p, mode 0700
 typedef enum os_kind { OS_KIND_NONE, OS_KIND_FILE, OS_KIND_DIR, OS_KIND_OTHER } os_kind;
 os_kind os_path_kind(const char *path, uint64_t *size); // size may be NULL
+int64_t os_path_modified(const char *path); // seconds, Unix time; 0: unknown
 // Calls fn for each entry but . and .., in no order; fn returns false to stop.
 hearth_status os_list_dir(const char *path, bool (*fn)(void *ctx, const char *name), void *ctx,
                           hearth_err *err);

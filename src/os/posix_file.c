@@ -137,6 +137,12 @@ os_kind os_path_kind(const char *path, uint64_t *size)
     return S_ISDIR(st.st_mode) ? OS_KIND_DIR : OS_KIND_OTHER;
 }
 
+int64_t os_path_modified(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
 static bool is_dots(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;

@@ -193,6 +193,19 @@ os_kind os_path_kind(const char *path, uint64_t *size)
     return OS_KIND_FILE;
 }
 
+// Windows counts 100 ns from 1601.
+int64_t os_path_modified(const char *path)
+{
+    WIN32_FILE_ATTRIBUTE_DATA data;
+    wchar_t *wide = win_wide(path);
+    BOOL found = wide && GetFileAttributesExW(wide, GetFileExInfoStandard, &data);
+    os_heap_free(wide);
+    if (!found) return 0;
+    uint64_t ticks = (uint64_t)data.ftLastWriteTime.dwHighDateTime << 32 |
+                     data.ftLastWriteTime.dwLowDateTime;
+    return (int64_t)(ticks / 10000000) - INT64_C(11644473600);
+}
+
 static bool is_dots(const wchar_t *name)
 {
     return wcscmp(name, L".") == 0 || wcscmp(name, L"..") == 0;

@@ -19,7 +19,7 @@
 #ifndef HEARTH_TMPL_TMPL_H
 #define HEARTH_TMPL_TMPL_H
 
-#include "base/str.h"
+#include "base/date.h"
 
 typedef struct tmpl tmpl;
 hearth_status tmpl_parse(str text, tmpl **out, hearth_err *err); // copies what it needs
@@ -39,7 +39,7 @@ hearth_status tmpl_inputs_set_text(tmpl_inputs *in, const char *name, str text, 
                                    hearth_err *err);
 hearth_status tmpl_inputs_set_bool(tmpl_inputs *in, const char *name, bool v, hearth_err *err);
 
-typedef struct tmpl_time { int year, month, day, hour, minute, second; } tmpl_time; // month 1..12
+typedef date tmpl_time;
 typedef struct tmpl_options {
     tmpl_time now;      // of strftime_now()
     uint64_t max_steps; // 0: LIMIT_TMPL_STEPS

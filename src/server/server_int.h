@@ -1,0 +1,104 @@
+// Private to server/: what the dialects share.
+#ifndef HEARTH_SERVER_SERVER_INT_H
+#define HEARTH_SERVER_SERVER_INT_H
+
+#include <stdatomic.h>
+
+#include <jansson.h>
+
+#include "reply/reply.h"
+#include "server/catalog.h"
+#include "server/server.h"
+
+struct server {
+    server_options o;
+    catalog *models;
+    sched *sched;
+    listen_server *listen;
+};
+
+// --- replies ------------------------------------------------------------------------------------
+// Takes the reference.
+void reply_json(listen_exchange *x, int status, json_t *body);
+// A dialect's error body.
+typedef void (*error_form)(listen_exchange *x, int status, const char *message);
+void ollama_error(listen_exchange *x, int status, const char *message);
+void openai_error(listen_exchange *x, int status, const char *message);
+int http_status(hearth_status status);
+
+// --- fields of a request ------------------------------------------------------------------------
+// Each takes a field that may be absent or null (false then, *out as it is); one of another type is
+// an error that names it: HEARTH_E_ARG.
+hearth_status field_str(const json_t *body, const char *name, const char **out, hearth_err *err);
+hearth_status field_bool(const json_t *body, const char *name, bool *out, hearth_err *err);
+hearth_status field_int(const json_t *body, const char *name, int64_t low, int64_t high,
+                        int64_t *out, hearth_err *err);
+hearth_status field_f32(const json_t *body, const char *name, double low, double high, float *out,
+                        hearth_err *err);
+// The body as a JSON object. *out: new reference.
+hearth_status read_body(const listen_exchange *x, json_t **out, hearth_err *err);
+void time_of(int64_t unix_seconds, char out[40]); // RFC 3339, UTC
+void time_text(char out[40]);                     // now
+
+// --- a turn: one prompt and its answer ----------------------------------------------------------
+typedef struct turn turn;
+typedef struct turn_dialect {
+    const char *stream_type;
+    error_form fail;                                // before anything was sent
+    void (*part)(turn *t, const reply_part *part);  // of a stream
+    void (*piece)(turn *t, const engine_event *event); // after the parts of a token; may be NULL
+    void (*last)(turn *t);                          // the end, of a stream and of one whole reply
+    void (*broke)(turn *t, const char *message);    // an error in the middle of a stream
+} turn_dialect;
+
+enum { TURN_MAX_STOP = 16 };
+struct turn {
+    server *s;
+    listen_exchange *x;
+    const turn_dialect *dialect;
+    char model[256];         // as the client said it
+    char id[40];             // of the reply, where the dialect has one
+    json_t *body;            // of the request; strings below point into it
+    bool is_chat, is_stream, is_legacy; // is_legacy: the dialect's completions, not its chat
+    bool wants_usage;        // in a stream
+    char *messages, *tools;  // JSON texts, of mem_free()
+    const char *prompt;      // otherwise
+    bool is_raw;             // control tokens in the prompt are meant
+    engine_think think;
+    generate_options o;
+    str stop[TURN_MAX_STOP];
+    sampler_bias *bias;
+    // What came so far.
+    reply_reader *reader;    // of the text, into parts
+    buf content, thinking, frame;
+    json_t *calls;           // [{"id", "name", "arguments": text}]
+    int n_parts;
+    generate_finish finish;
+    generate_stats stats;
+    uint64_t begun_ns, loaded_ns;
+    int64_t unix_seconds;
+    bool has_begun;          // the stream's head was sent
+    // Private to turn.c.
+    sched_job *_Atomic job;
+    atomic_bool is_gone;
+    atomic_int holds;
+};
+
+// A turn for the request, with the sampling of the dialect's defaults.
+turn *turn_new(server *s, listen_exchange *x, const turn_dialect *d, json_t *body);
+void turn_free(turn *t); // one that was not run
+// Takes the turn over: runs it, or answers with an error. `name` is the model's.
+void turn_run(turn *t, const char *name, bool has_keep_alive, uint64_t keep_alive_ns);
+// Of a stream: sends text, and the head before the first.
+void turn_send(turn *t, str text);
+const char *turn_finish_name(const turn *t); // "stop", "length", "tool_calls" (OpenAI's words)
+
+// --- routes -------------------------------------------------------------------------------------
+typedef struct route {
+    const char *method, *path; // a path that ends in '/' is a prefix
+    void (*run)(server *s, listen_exchange *x);
+    error_form fail;
+} route;
+extern const route ollama_routes[], openai_routes[]; // up to one without a path
+
+#endif

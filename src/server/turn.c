@@ -1,0 +1,203 @@
+// A turn: from a checked request to a job, and from its events to a reply in the dialect's form.
+//
+//   request (listener's thread) -> sched_submit()
+//   prepare (model's thread)    -> messages to tokens by the chat template, or text to tokens
+//   event                       -> reply parser -> parts -> stream, or kept for one whole reply
+//   done                        -> the last frame or the whole reply, or an error
+//
+// The head of a stream goes out with its first part, so that what fails before it has a status code
+// of its own. A turn is held by whoever submits it and by the job, and freed by the last of them;
+// the client's leaving is heard until done() has told the exchange to be silent.
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "defs/limits.h"
+#include "os/os.h"
+#include "server/server_int.h"
+
+turn *turn_new(server *s, listen_exchange *x, const turn_dialect *d, json_t *body)
+{
+    turn *t = mem_alloc_zero(MEM_MISC, 1, sizeof *t);
+    if (!t) return NULL;
+    t->s = s;
+    t->x = x;
+    t->dialect = d;
+    t->body = json_incref(body);
+    t->calls = json_array();
+    t->begun_ns = os_now_ns();
+    t->unix_seconds = os_unix_seconds();
+    generate_options_default(&t->o);
+    buf_init(&t->content, MEM_MISC, LIMIT_HTTP_BACKLOG);
+    buf_init(&t->thinking, MEM_MISC, LIMIT_HTTP_BACKLOG);
+    buf_init(&t->frame, MEM_MISC, LIMIT_HTTP_BACKLOG);
+    atomic_init(&t->job, NULL);
+    atomic_init(&t->is_gone, false);
+    atomic_init(&t->holds, 2);
+    listen_hold(x);
+    return t;
+}
+
+void turn_free(turn *t)
+{
+    sched_job *job = atomic_load(&t->job);
+    if (job) sched_release(t->s->sched, job);
+    listen_release(t->x);
+    reply_free(t->reader);
+    buf_release(&t->content);
+    buf_release(&t->thinking);
+    buf_release(&t->frame);
+    json_decref(t->calls);
+    json_decref(t->body);
+    mem_free(t->bias);
+    mem_free(t->messages);
+    mem_free(t->tools);
+    mem_free(t);
+}
+
+static void let_go(turn *t)
+{
+    if (atomic_fetch_sub(&t->holds, 1) == 1) turn_free(t);
+}
+
+const char *turn_finish_name(const turn *t)
+{
+    if (t->finish == GENERATE_LENGTH || t->finish == GENERATE_CONTEXT) return "length";
+    return json_array_size(t->calls) > 0 ? "tool_calls" : "stop";
+}
+
+// --- sending ------------------------------------------------------------------------------------
+
+void turn_send(turn *t, str text)
+{
+    if (!t->has_begun) listen_begin(t->x, 200, t->dialect->stream_type);
+    t->has_begun = true;
+    if (listen_write(t->x, text, NULL) == HEARTH_OK) return;
+    sched_job *job = atomic_load(&t->job);
+    if (job) sched_cancel(t->s->sched, job);
+}
+
+static void keep_part(turn *t, const reply_part *p)
+{
+    if (p->kind == REPLY_CONTENT) buf_append_str(&t->content, p->text);
+    if (p->kind == REPLY_THINKING) buf_append_str(&t->thinking, p->text);
+    if (p->kind != REPLY_CALL) return;
+    char id[40];
+    if (p->id.n > 0) snprintf(id, sizeof id, "%.*s", (int)size_min(p->id.n, 39), p->id.p);
+    else snprintf(id, sizeof id, "call_%s%d", t->id[0] ? t->id + strlen(t->id) - 6 : "", p->index);
+    json_array_append_new(t->calls, json_pack("{s:s,s:s%,s:s%}", "id", id, "name", p->name.p,
+                                              p->name.n, "arguments", p->arguments.p,
+                                              p->arguments.n));
+}
+
+static void tell_parts(turn *t)
+{
+    reply_part part;
+    while (reply_next(t->reader, &part)) {
+        keep_part(t, &part);
+        if (t->is_stream) t->dialect->part(t, &part);
+        t->n_parts++;
+    }
+}
+
+// --- the job ------------------------------------------------------------------------------------
+
+static hearth_status render_chat(turn *t, engine *e, tok_ids *prompt, reply_style *style,
+                                 hearth_err *err)
+{
+    engine_chat_options o = {.messages = str_from(t->messages), .think = t->think};
+    engine_chat_result result;
+    if (t->tools) o.tools = str_from(t->tools);
+    o.now = date_now();
+    HEARTH_TRY(engine_chat(e, &o, &result, err));
+    *prompt = result.ids;
+    *style = result.style;
+    if (!t->tools) reply_forget_calls(style);
+    return HEARTH_OK;
+}
+
+static hearth_status prepare(void *ctx, engine *e, tok_ids *prompt, generate_options *o,
+                             hearth_err *err)
+{
+    turn *t = ctx;
+    reply_style style = {0}; // plain text
+    hearth_status status;
+    t->loaded_ns = os_now_ns();
+    if (t->is_chat)
+        status = render_chat(t, e, prompt, &style, err);
+    else
+        status = engine_tokenize(e, str_from(t->prompt), (tok_options){true, t->is_raw}, prompt,
+                                 err);
+    if (status != HEARTH_OK) return status;
+    *o = t->o;
+    return reply_open(style, t->tools ? str_from(t->tools) : (str){0}, &t->reader, err);
+}
+
+static void hear_event(void *ctx, const engine_event *event)
+{
+    turn *t = ctx;
+    t->finish = event->gen.finish;
+    t->stats = event->stats;
+    if (event->gen.text.n > 0) reply_put(t->reader, event->gen.text, NULL);
+    if (event->gen.finish != GENERATE_RUNNING) reply_end(t->reader, NULL);
+    tell_parts(t);
+    if (t->is_stream && t->dialect->piece) t->dialect->piece(t, event);
+}
+
+static void answer_failure(turn *t, const hearth_err *failed)
+{
+    int status = http_status(failed->status);
+    // While a prompt is read only its length can be a limit; a model's bytes are the server's.
+    if (failed->status == HEARTH_E_LIMIT && t->reader) status = 400;
+    if (t->has_begun) t->dialect->broke(t, failed->msg);
+    else t->dialect->fail(t->x, status, failed->msg);
+}
+
+static void hear_done(void *ctx, const hearth_err *failed)
+{
+    turn *t = ctx;
+    listen_on_gone(t->x, NULL, NULL);
+    if (failed) answer_failure(t, failed);
+    else t->dialect->last(t);
+    if (t->has_begun) listen_end(t->x);
+    let_go(t);
+}
+
+static void hear_gone(void *ctx)
+{
+    turn *t = ctx;
+    atomic_store(&t->is_gone, true);
+    sched_job *job = atomic_load(&t->job);
+    if (job) sched_cancel(t->s->sched, job);
+}
+
+void turn_run(turn *t, const char *name, bool has_keep_alive, uint64_t keep_alive_ns)
+{
+    server *s = t->s;
+    model_entry model;
+    hearth_err err = ERR_INIT;
+    sched_job *job = NULL;
+    hearth_status status = catalog_find(s->models, name, &model, &err);
+    if (status != HEARTH_OK) {
+        t->dialect->fail(t->x, http_status(status), err.msg);
+        turn_free(t);
+        return;
+    }
+    snprintf(t->model, sizeof t->model, "%s", name);
+    sched_request r = {.source = model.path, .client = listen_client(t->x),
+                       .has_keep_alive = has_keep_alive, .keep_alive_ns = keep_alive_ns,
+                       .calls = {.prepare = prepare, .event = hear_event, .done = hear_done,
+                                 .ctx = t}};
+    listen_on_gone(t->x, hear_gone, t);
+    status = sched_submit(s->sched, &r, &job, &err);
+    if (status != HEARTH_OK) {
+        listen_on_gone(t->x, NULL, NULL);
+        if (status == HEARTH_E_LIMIT) listen_add_header(t->x, "Retry-After", "1", NULL);
+        t->dialect->fail(t->x, status == HEARTH_E_LIMIT ? 503 : http_status(status), err.msg);
+        turn_free(t);
+        return;
+    }
+    atomic_store(&t->job, job);
+    if (atomic_load(&t->is_gone)) sched_cancel(s->sched, job);
+    let_go(t);
+}
