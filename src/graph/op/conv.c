@@ -5,6 +5,7 @@
 //   Y[m, positions] = W[m, channels * taps] * X'[channels * taps, positions]
 // A 1x1 kernel with stride 1 and no padding is such a matrix already. ConvTranspose is the same
 // matrix product the other way round, its columns added to where they came from.
+#include "graph/op/product.h"
 #include "graph/op/window.h"
 
 #include <string.h>
@@ -61,7 +62,7 @@ static hearth_status plan_conv(const op_call *c, conv_plan *p)
     return check_bias(c, f->dim[0]);
 }
 
-static hearth_status shape_conv(const op_call *c)
+hearth_status conv_shape(const op_call *c)
 {
     conv_plan p;
     int64_t dim[MAX_DIMS];
@@ -82,7 +83,7 @@ static hearth_status columns_bytes(const op_call *c, int64_t rows, int64_t n, si
     return ok ? HEARTH_OK : op_fail(c, HEARTH_E_LIMIT, "the rearranged input is too large");
 }
 
-static hearth_status scratch_conv(const op_call *c, size_t *out)
+hearth_status conv_scratch(const op_call *c, size_t *out)
 {
     conv_plan p;
     HEARTH_TRY(plan_conv(c, &p));
@@ -117,6 +118,7 @@ static hearth_status scratch_conv(const op_call *c, size_t *out)
     }
 FILL(f32, float)
 FILL(f64, double)
+FILL(i32, int32_t)
 
 static void fill_columns(const conv_plan *p, elem type, const void *x, void *columns)
 {
@@ -128,6 +130,8 @@ static void fill_columns(const conv_plan *p, elem type, const void *x, void *col
         do {
             if (type == T_F32) {
                 fill_f32(&p->w, plane, k, (float *)(void *)to);
+            } else if (type == T_I32) {
+                fill_i32(&p->w, plane, k, (int32_t *)(void *)to);
             } else {
                 fill_f64(&p->w, plane, k, (double *)(void *)to);
             }
@@ -136,6 +140,13 @@ static void fill_columns(const conv_plan *p, elem type, const void *x, void *col
     }
 }
 
+// Integers wrap.
+#define ADD(id, type, W)                                                           \
+    case id: {                                                                     \
+        type *to = (type *)y->data + i * plane, v = ((const type *)b->data)[ch];   \
+        for (int64_t k = 0; k < plane; k++) to[k] = (type)((W)to[k] + (W)v);       \
+        break;                                                                     \
+    }
 static void add_bias(const op_call *c, int64_t plane)
 {
     tensor *y = c->out[0];
@@ -143,17 +154,16 @@ static void add_bias(const op_call *c, int64_t plane)
     int64_t n = b ? y->dim[0] * y->dim[1] : 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t ch = i % y->dim[1];
-        if (y->type == T_F32) {
-            float *to = (float *)y->data + i * plane, v = ((const float *)b->data)[ch];
-            for (int64_t k = 0; k < plane; k++) to[k] += v;
-        } else {
-            double *to = (double *)y->data + i * plane, v = ((const double *)b->data)[ch];
-            for (int64_t k = 0; k < plane; k++) to[k] += v;
+        switch (y->type) {
+            ADD(T_F32, float, float)
+            ADD(T_F64, double, double)
+            ADD(T_I32, int32_t, uint32_t)
+        default: break;
         }
     }
 }
 
-static hearth_status run_conv(const op_call *c)
+hearth_status conv_run(const op_call *c)
 {
     conv_plan p;
     const tensor *x = c->in[0];
@@ -302,8 +312,8 @@ static const op_attr transposed_attrs[] = {
 };
 static const graph_op conv_ops[] = {
     {.name = "Conv", .since = 1, .in = "TTT?", .n_out = 1, .types = TS_FLOAT, .flags = OP_WIDEN,
-     OP_ATTRS(conv_attrs, window_params), .shape = shape_conv, .plan = scratch_conv,
-     .run = run_conv},
+     OP_ATTRS(conv_attrs, window_params), .shape = conv_shape, .plan = conv_scratch,
+     .run = conv_run},
     {.name = "ConvTranspose", .since = 1, .in = "TTT?", .n_out = 1, .types = TS_FLOAT,
      .flags = OP_WIDEN, OP_ATTRS(transposed_attrs, window_params), .shape = shape_transposed,
      .plan = scratch_transposed, .run = run_transposed},

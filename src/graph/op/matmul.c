@@ -3,7 +3,7 @@
 // The order of additions is that of k for every element, so results do not depend on the shape of
 // the batch. Rows of B are streamed and a row of C accumulates (in float, as the reference does),
 // which vectorises without reordering.
-#include "graph/op/op.h"
+#include "graph/op/product.h"
 
 #include <string.h>
 
@@ -56,7 +56,7 @@ static tensor batch_of(const tensor *m)
     return b;
 }
 
-static hearth_status shape_matmul(const op_call *c)
+hearth_status matmul_shape(const op_call *c)
 {
     tensor a = as_matrix(c->in[0], true), b = as_matrix(c->in[1], false), y = {.type = a.type};
     if (c->in[0]->n_dims < 1 || c->in[1]->n_dims < 1) {
@@ -75,7 +75,7 @@ static hearth_status shape_matmul(const op_call *c)
     return HEARTH_OK;
 }
 
-static hearth_status run_matmul(const op_call *c)
+hearth_status matmul_run(const op_call *c)
 {
     tensor a = as_matrix(c->in[0], true), b = as_matrix(c->in[1], false);
     tensor ba = batch_of(&a), bb = batch_of(&b), by = {.n_dims = 0};
@@ -173,7 +173,7 @@ static const op_attr gemm_attrs[] = {
 static const graph_op matmul_ops[] = {
     {.name = "MatMul", .since = 1, .in = "TT", .n_out = 1,
      .types = TS_FLOAT | BIT(T_I32) | BIT(T_I64) | BIT(T_U32) | BIT(T_U64), .flags = OP_WIDEN,
-     .shape = shape_matmul, .run = run_matmul},
+     .shape = matmul_shape, .run = matmul_run},
     {.name = "Gemm", .since = 1, .in = "TTT?", .n_out = 1, .types = TS_FLOAT, .flags = OP_WIDEN,
      OP_ATTRS(gemm_attrs, gemm_params), .shape = shape_gemm, .run = run_gemm},
 };
