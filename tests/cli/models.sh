@@ -19,6 +19,9 @@ for place in "" --in-process; do
 done
 
 # --- Ctrl-C ends a generation that would take minutes, with what came so far ---
+# The text of before must not be taken for this one's: a signal that comes before the program
+# catches it is lost, since shells start background jobs with Ctrl-C ignored.
+rm -f "$work/text"
 "$program" run "$story" -c 200000 -n 190000 --ignore-eos --temp 0 \
     >"$work/text" 2>"$work/err" </dev/null &
 pid=$!
