@@ -45,6 +45,8 @@ static const opt engine_rows[] = {
      .def = "f16", .choices = "f32 f16", .help = "type of the values in the cache"},
     {.name = "memory-limit", .is_common = true, .kind = OPT_SIZE, AT(memory_limit), .value = "SIZE",
      .help = "refuse before loading when more memory is needed, such as 2G"},
+    {.name = "lora", .is_common = true, .kind = OPT_LIST, AT(lora), .value = "PATH[:SCALE]",
+     .help = "adapter (GGUF file or PEFT folder) to add to the model; may be repeated"},
     {.name = "cpu", .kind = OPT_TEXT, AT(cpu), .value = "ISA",
      .help = "strongest instruction set to use, such as avx2 or none"},
     {.name = "in-process", .kind = OPT_FLAG, AT(in_process),

@@ -26,6 +26,28 @@ static engine_place choose_place(bool in_process)
     return in_process || !os_has_processes() ? ENGINE_LOCAL : ENGINE_CHILD;
 }
 
+// "PATH:0.5"; a path may have colons, and what follows the last one need not be a number.
+static engine_adapter parse_adapter(const char *text)
+{
+    str all = str_from(text);
+    size_t at = all.n;
+    double scale;
+    while (at > 0 && all.p[at - 1] != ':') at--;
+    if (at > 1 && str_parse_f64((str){all.p + at, all.n - at}, &scale))
+        return (engine_adapter){{all.p, at - 1}, (float)scale};
+    return (engine_adapter){all, 1};
+}
+
+static hearth_status set_adapters(cli *c, const opt_list *list, engine_options *o, hearth_err *err)
+{
+    if (list->n > ENGINE_ADAPTERS_MAX)
+        return cli_usage(c, err, "option '--lora': %d adapters, at most %d", list->n,
+                         ENGINE_ADAPTERS_MAX);
+    for (int i = 0; i < list->n; i++) o->adapters[i] = parse_adapter(list->v[i]);
+    o->n_adapters = list->n;
+    return HEARTH_OK;
+}
+
 hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *o, hearth_err *err)
 {
     engine_options_default(o);
@@ -36,6 +58,7 @@ hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *
     o->type_k = cache_dtype(a->cache_k);
     o->type_v = cache_dtype(a->cache_v);
     o->memory_limit = a->memory_limit;
+    HEARTH_TRY(set_adapters(c, &a->lora, o, err));
     return set_cpu(c, a->cpu, o, err);
 }
 

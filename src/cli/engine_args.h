@@ -13,6 +13,7 @@ typedef struct engine_args {
     uint64_t memory_limit; // 0: none
     bool in_process;
     const char *cpu;       // instruction set name, NULL: all
+    opt_list lora;         // "PATH[:SCALE]"
 } engine_args;
 
 // Opens `source` after checking that it is there; messages name the source. *load_ns (may be NULL):

@@ -40,6 +40,10 @@ static hearth_status check_options(const engine_options *o, hearth_err *err)
     HEARTH_TRY(check_range("sequences", o->n_seq, 1, LIMIT_SEQUENCES, err));
     HEARTH_TRY(check_range("batch", o->n_batch, 1, LIMIT_BATCH_ROWS, err));
     HEARTH_TRY(check_range("rows with results", o->n_logits, 1, o->n_batch, err));
+    HEARTH_TRY(check_range("adapters", o->n_adapters, 0, ENGINE_ADAPTERS_MAX, err));
+    for (int i = 0; i < o->n_adapters; i++)
+        HEARTH_TRY(check_range("length of an adapter's path", (int64_t)o->adapters[i].path.n, 1,
+                               LIMIT_PATH, err));
     return HEARTH_OK;
 }
 

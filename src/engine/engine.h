@@ -22,6 +22,9 @@ typedef enum engine_place { ENGINE_LOCAL, ENGINE_CHILD } engine_place;
 
 // Model sources: a path (first part of a split model), or "shape:NAME:TYPE[:SEED]" for a synthetic
 // model (llm/synth.h).
+enum { ENGINE_ADAPTERS_MAX = 16 };
+// A LoRA adapter: a GGUF file, or a folder of PEFT.
+typedef struct engine_adapter { str path; float scale; } engine_adapter; // path: for the open call
 typedef struct engine_options {
     engine_place place;
     int n_threads;          // 0: one per processor
@@ -33,6 +36,8 @@ typedef struct engine_options {
     dtype type_k, type_v;
     uint64_t memory_limit;  // 0: none. Refused before loading when the plan exceeds it
     bool metadata_only;     // for show, plan and tokenize: no context; generation is HEARTH_E_STATE
+    engine_adapter adapters[ENGINE_ADAPTERS_MAX];
+    int n_adapters;
 } engine_options;
 enum { ENGINE_DEFAULT_CTX = 4096 };
 void engine_options_default(engine_options *o);

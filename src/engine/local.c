@@ -48,6 +48,23 @@ hearth_status local_check_memory(const engine_local *e, const llm_plan *p, heart
                     format_bytes(e->o.memory_limit, limit));
 }
 
+static hearth_status put_adapter(engine_local *e, int i, hearth_err *err)
+{
+    const engine_adapter *a = &e->o.adapters[i];
+    source *src = &e->adapter[i];
+    buf path;
+    buf_init(&path, MEM_MISC, LIMIT_PATH + 1);
+    hearth_status s = buf_append_str(&path, a->path);
+    if (s != HEARTH_OK) return err_fail(err, s, "no memory for the name of an adapter");
+    s = source_open_adapter(path.p, e->src.g, src, err);
+    if (s == HEARTH_OK) {
+        s = llm_model_adapt(e->model, src->g, a->scale, err);
+        if (s != HEARTH_OK) source_blame(src, path.p, err);
+    }
+    buf_release(&path);
+    return s;
+}
+
 static hearth_status open_model(engine_local *e, hearth_err *err)
 {
     int n_threads = e->o.n_threads > 0 ? e->o.n_threads : int_min(os_cpu_count(), LIMIT_THREADS);
@@ -55,6 +72,7 @@ static hearth_status open_model(engine_local *e, hearth_err *err)
     HEARTH_TRY(dev_cpu_open(n_threads, e->o.cpu, &e->d, err));
     llm_model_options all = {0};
     HEARTH_TRY(llm_model_open(e->src.g, e->d, &all, &e->model, err));
+    for (int i = 0; i < e->o.n_adapters; i++) HEARTH_TRY(put_adapter(e, i, err));
     int64_t n_vocab = llm_model_config(e->model)->n_vocab;
     e->base.info.n_threads = n_threads;
     if (!e->t || tok_count(e->t) <= n_vocab) return HEARTH_OK;
@@ -131,6 +149,7 @@ static void close_local(engine *base)
     mem_free(e->slots);
     llm_ctx_free(e->ctx);
     llm_model_close(e->model);
+    for (int i = 0; i < e->o.n_adapters; i++) source_close(&e->adapter[i]);
     dev_close(e->d);
     tok_free(e->t);
     source_close(&e->src);

@@ -25,6 +25,7 @@ typedef struct engine_local {
     engine base;
     engine_options o;
     source src;
+    source adapter[ENGINE_ADAPTERS_MAX]; // [o.n_adapters]
     tok *t;                    // NULL: t_err says why (metadata_only)
     hearth_err t_err;
     dev *d;

@@ -173,16 +173,31 @@ static hearth_status open_folder(const char *name, source *out, hearth_err *err)
     return status;
 }
 
-hearth_status source_open(const char *name, source *out, hearth_err *err)
+// What map_files() or make_model() left, as an index.
+static hearth_status index_parts(const char *name, hearth_status status, source *out,
+                                 hearth_err *err)
 {
-    str all = str_from(name);
-    *out = (source){0};
-    if (hf_is_model(name)) return open_folder(name, out, err);
-    hearth_status status = str_starts(all, STR("shape:")) ? make_model(all, out, err)
-                                                          : map_files(name, out, err);
     if (status == HEARTH_OK) status = gguf_open(out->parts, out->n_parts, &out->g, err);
     if (status == HEARTH_OK) return HEARTH_OK;
     source_blame(out, name, err);
     source_close(out);
     return status;
+}
+
+hearth_status source_open(const char *name, source *out, hearth_err *err)
+{
+    str all = str_from(name);
+    *out = (source){0};
+    if (hf_is_model(name)) return open_folder(name, out, err);
+    if (str_starts(all, STR("shape:")))
+        return index_parts(name, make_model(all, out, err), out, err);
+    return index_parts(name, map_files(name, out, err), out, err);
+}
+
+hearth_status source_open_adapter(const char *name, const gguf *model, source *out,
+                                  hearth_err *err)
+{
+    *out = (source){0};
+    (void)model;
+    return index_parts(name, map_files(name, out, err), out, err);
 }

@@ -19,6 +19,9 @@ typedef struct source {
 
 // Maps and indexes. Messages begin with the name of the file that is to blame.
 hearth_status source_open(const char *name, source *out, hearth_err *err);
+// The same for an adapter of `model`.
+hearth_status source_open_adapter(const char *name, const gguf *model, source *out,
+                                  hearth_err *err);
 void source_close(source *s); // idempotent
 // Puts `name` in front of a message that does not begin with one of the source's files yet.
 void source_blame(const source *s, const char *name, hearth_err *err);

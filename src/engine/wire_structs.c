@@ -53,6 +53,11 @@ void wire_open(wire_io *w, str *source, engine_options *o)
     pass_dtype(w, &o->type_v);
     wire_u64(w, &o->memory_limit);
     wire_bool(w, &o->metadata_only);
+    wire_int(w, &o->n_adapters, 0, ENGINE_ADAPTERS_MAX);
+    for (int i = 0; i < o->n_adapters && !w->bad; i++) {
+        wire_str(w, &o->adapters[i].path, LIMIT_PATH);
+        wire_f32(w, &o->adapters[i].scale);
+    }
 }
 
 void wire_ctx_options(wire_io *w, llm_ctx_options *o)

@@ -83,11 +83,25 @@ static size_t attention_scratch(const llm_model *m, const llm_ctx_options *o)
     return most;
 }
 
+// What the adapters of a weight need: floats of the two products, and scratch.
+static void add_adapters(const llm_model *m, weight_id id, int64_t rows, ctx_layout *l)
+{
+    for (const weight_delta *t = weights_deltas(m->w, id); t; t = t->next) {
+        const dev_weight *a = &t->a, *b = &t->b;
+        l->n_narrow = i64_max(l->n_narrow, rows * a->n_out);
+        l->n_wide = i64_max(l->n_wide, rows * b->n_out);
+        size_t n = m->d->ops->matmul_scratch(m->d, a->type, a->n_in, rows);
+        l->n_scratch = size_max(l->n_scratch, n);
+        n = m->d->ops->matmul_scratch(m->d, b->type, b->n_in, rows);
+        l->n_scratch = size_max(l->n_scratch, n);
+    }
+}
+
 // The most that any matrix of the model, or attention, wants for n_batch rows.
-static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o, size_t *out,
-                                 hearth_err *err)
+static hearth_status max_scratch(const llm_model *m, ctx_layout *l, hearth_err *err)
 {
     const dev_ops *ops = m->d->ops;
+    const llm_ctx_options *o = &l->o;
     size_t most = attention_scratch(m, o);
     for (weight_id id = 0; id < weights_count(m->w); id++) {
         const dev_weight *w;
@@ -99,9 +113,10 @@ static hearth_status max_scratch(const llm_model *m, const llm_ctx_options *o, s
         bool is_matrix = w->n_out > 1 || m->c.n_ff_shared || pooling_multiplies(&m->pool, id);
         if (is_matrix && !is_table)
             most = size_max(most, ops->matmul_scratch(m->d, w->type, w->n_in, rows));
+        add_adapters(m, id, rows, l);
         weights_release(m->w, id);
     }
-    *out = most;
+    l->n_scratch = size_max(l->n_scratch, most);
     return HEARTH_OK;
 }
 
@@ -129,7 +144,7 @@ static int64_t count_logits(const llm_model *m, const llm_ctx_options *o)
     return o->pooling == LLM_POOL_NONE && model_has_logits(m) ? o->n_logits : 0;
 }
 
-static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
+static void plan_device(const llm_model *m, ctx_layout *l)
 {
     const llm_config *c = &m->c;
     const llm_family *f = m->family;
@@ -160,7 +175,9 @@ static void plan_device(const llm_model *m, size_t scratch, ctx_layout *l)
     l->picked = place_floats(&end, l->o.n_logits, pools ? pooling_widest(m) : c->n_embd);
     l->pooled = place_floats(&end, pools ? l->o.n_logits : 0, pooling_widest(m));
     l->logits = place_floats(&end, count_logits(m, &l->o), c->n_vocab);
-    l->scratch = place(&end, scratch);
+    l->narrow = place_floats(&end, 1, l->n_narrow);
+    l->wide = place_floats(&end, 1, l->n_wide);
+    l->scratch = place(&end, l->n_scratch);
     l->device_bytes = end;
 }
 
@@ -199,14 +216,13 @@ hearth_status ctx_plan(const llm_model *m, const llm_ctx_options *o, ctx_layout 
                        hearth_err *err)
 {
     ctx_layout l = {.o = *o};
-    size_t scratch = 0;
     HEARTH_TRY(check_options(o, err));
     round_options(&l.o);
     if (o->pooling != LLM_POOL_NONE)
         HEARTH_TRY(llm_model_pooling(m, o->pooling, &l.o.pooling, err));
     HEARTH_TRY(cache_plan(m->memory, m->n_layer, &l.o, &l.cache, err));
-    HEARTH_TRY(max_scratch(m, &l.o, &scratch, err));
-    plan_device(m, scratch, &l);
+    HEARTH_TRY(max_scratch(m, &l, err));
+    plan_device(m, &l);
     plan_host(m, &l);
     if (l.device_bytes > SIZE_MAX || l.host_bytes > SIZE_MAX)
         return err_fail(err, HEARTH_E_LIMIT, "a batch of %d rows has no room in memory",
@@ -258,6 +274,7 @@ static void set_run(llm_ctx *c)
         .att = dev_at(base, l->att), .gate = dev_at(base, l->gate), .up = dev_at(base, l->up),
         .beside = dev_at(base, l->beside), .own = dev_at(base, l->own),
         .experts = dev_at(base, l->experts), .route = dev_at(base, l->route),
+        .narrow = dev_at(base, l->narrow), .wide = dev_at(base, l->wide),
         .scratch = dev_at(base, l->scratch),
     };
     uint8_t *host = (uint8_t *)c;

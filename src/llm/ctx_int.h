@@ -13,7 +13,9 @@ typedef struct ctx_layout {
     cache_shape cache;
     // device
     size_t x, h, q, k, v, att, gate, up, experts, route, angles, local_angles, beside, own;
-    size_t picked, pooled, logits, scratch;
+    size_t picked, pooled, logits, narrow, wide, scratch;
+    size_t n_scratch;          // bytes of it
+    int64_t n_narrow, n_wide;  // floats
     uint64_t device_bytes;
     // host
     size_t host_rows, host_state_rows, host_ids, host_slot, host_want, host_logits, host_hidden;

@@ -120,6 +120,10 @@ typedef struct llm_model_options {
 // Checks every tensor's presence, type and shape. `g` and its mapping outlive the model.
 hearth_status llm_model_open(const gguf *g, dev *d, const llm_model_options *o, llm_model **out,
                              hearth_err *err);
+// Puts a LoRA adapter on the model, before the first context: y = W x + scale alpha / rank B (A x)
+// for the matrices W that it has. `g` and its mapping outlive the model. Several add up, in the
+// order they came. On failure the model can only be closed.
+hearth_status llm_model_adapt(llm_model *m, const gguf *g, float scale, hearth_err *err);
 void llm_model_close(llm_model *m);
 const llm_config *llm_model_config(const llm_model *m);
 // Only the configuration, for `show` and `plan`; nothing is loaded.

@@ -254,7 +254,7 @@ static hearth_status bind_layers(llm_model *m, hearth_err *err)
     return check_all_bound(m, weights_tensors(m->w) - before, err);
 }
 
-static uint64_t hash_config(const llm_model *m)
+uint64_t model_hash(const llm_model *m)
 {
     const llm_config *c = &m->c;
     const int64_t whole[] = {c->n_layer, c->n_embd, c->n_ff, c->n_head, c->n_head_kv, c->d_k,
@@ -302,7 +302,7 @@ static hearth_status load_model(llm_model *m, const gguf *g, const llm_model_opt
     HEARTH_TRY(bind_ends(m, err));
     HEARTH_TRY(bind_inputs(m, err));
     HEARTH_TRY(bind_layers(m, err));
-    m->fingerprint = hash_config(m);
+    m->fingerprint = model_hash(m);
     m->own_bytes += weights_own_bytes(m->w);
     m->n_parameters = count_parameters(g);
     return HEARTH_OK;

@@ -43,6 +43,9 @@ struct llm_model {
     uint64_t n_parameters;        // of the whole file
 };
 
+// The fingerprint, of what is bound by now.
+uint64_t model_hash(const llm_model *m);
+
 // pooling.c. The tensors behind the last layer; none of them is required.
 hearth_status pooling_bind(llm_model *m, hearth_err *err);
 // Is this weight multiplied although it has one row?

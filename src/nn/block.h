@@ -36,6 +36,7 @@ typedef struct nn_run {
     dev_view own;              // what the family asked for itself
     dev_view experts, route;   // of a mixture: [n_used + 1][n_embd], [n_expert + 1]
     nn_choice choice;
+    dev_view narrow, wide;     // of adapters: [rank], [n_out] of the largest that has one
     dev_view scratch;          // of matmul() and attention()
 } nn_run;
 
@@ -175,7 +176,8 @@ typedef struct nn_moe {
 // y = norm of n_rows rows of x.
 hearth_status nn_apply_norm(const nn_run *r, const nn_norm *norm, dev_view x, int64_t n_rows,
                             dev_view y, hearth_err *err);
-// y[i] = x times weight i, n_rows rows; the weights have equal n_in. n <= DEV_MATMUL_MAX.
+// y[i] = x times weight i, n_rows rows, and what adapters add to it; the weights have equal n_in,
+// no y overlaps x. n <= DEV_MATMUL_MAX.
 hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
                         const dev_view *y, hearth_err *err);
 // Adds the vector to the rows of x, of the run or n_rows; nothing for WEIGHT_NONE.

@@ -42,11 +42,25 @@ hearth_status nn_add_bias_to(const nn_run *r, weight_id id, dev_view x, int64_t 
     return HEARTH_OK;
 }
 
+// y += scale * b (a x) for each adapter in turn.
+static void add_deltas(const nn_run *r, const weight_delta *t, dev_view x, int64_t n_rows,
+                       dev_view y)
+{
+    const dev_ops *ops = r->d->ops;
+    for (; t; t = t->next) {
+        const dev_weight *a = &t->a, *b = &t->b;
+        ops->matmul(r->d, 1, &a, x, n_rows, &r->narrow, r->scratch);
+        ops->scale(r->d, r->narrow, t->scale, n_rows, a->n_out, r->narrow);
+        ops->matmul(r->d, 1, &b, r->narrow, n_rows, &r->wide, r->scratch);
+        ops->add(r->d, y, r->wide, n_rows * b->n_out, y);
+    }
+}
+
 hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x, int64_t n_rows,
                         const dev_view *y, hearth_err *err)
 {
     ASSERT(n >= 1 && n <= DEV_MATMUL_MAX);
-    const dev_weight *w[DEV_MATMUL_MAX];
+    const dev_weight *w[DEV_MATMUL_MAX] = {NULL};
     hearth_status s = HEARTH_OK;
     int n_held = 0;
     for (; n_held < n && s == HEARTH_OK; n_held++)
@@ -55,6 +69,8 @@ hearth_status nn_linear(const nn_run *r, int n, const weight_id *id, dev_view x,
         r->d->ops->matmul(r->d, n, w, x, n_rows, y, r->scratch);
     else
         n_held--; // the last one was refused
+    for (int i = 0; i < n && s == HEARTH_OK; i++)
+        add_deltas(r, weights_deltas(r->w, id[i]), x, n_rows, y[i]);
     while (n_held > 0) weights_release(r->w, id[--n_held]);
     return s;
 }

@@ -11,25 +11,9 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "nn/weights_int.h"
 
 enum { FUSED_MAX = 3 }; // parts of a tensor: q, k and v
-
-typedef struct weight_entry {
-    dev_weight w;
-    dev_buf *buf;
-    const gguf_tensor *source;
-    int64_t n_slices; // matrices of the tensor, one after the other; `w` is the first
-    int64_t n_step;   // rows from the begin of one to the next
-    bool is_apart;    // the slices are the entries from here on instead
-} weight_entry;
-
-struct weights {
-    const gguf *g;
-    dev *d;
-    weight_entry *entry;
-    int32_t n, cap, n_tensors;
-    uint64_t file_bytes, own_bytes, fingerprint;
-};
 
 hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err)
 {
@@ -53,10 +37,24 @@ hearth_status weights_open(const gguf *g, dev *d, weights **out, hearth_err *err
     return HEARTH_OK;
 }
 
+static void free_deltas(weights *w, weight_entry *e)
+{
+    while (e->deltas) {
+        weight_delta *next = e->deltas->next;
+        w->d->ops->free(w->d, e->deltas->a.data.buf);
+        w->d->ops->free(w->d, e->deltas->b.data.buf);
+        mem_free(e->deltas);
+        e->deltas = next;
+    }
+}
+
 void weights_close(weights *w)
 {
     if (!w) return;
-    for (int32_t i = 0; i < w->n; i++) w->d->ops->free(w->d, w->entry[i].buf);
+    for (int32_t i = 0; i < w->n; i++) {
+        free_deltas(w, &w->entry[i]);
+        w->d->ops->free(w->d, w->entry[i].buf);
+    }
     mem_free(w->entry);
     mem_free(w);
 }
@@ -69,6 +67,7 @@ typedef struct tensor_part {
     int64_t n_in, n_total, n_slices, first, n_out;
     bool is_vector, is_flat;
     bool any_shape; // of a vector: its values may stand in any shape
+    bool is_plain;  // one matrix that nn_linear() multiplies: adapters may add to it
 } tensor_part;
 
 // dim products are proven by gguf_open().
@@ -152,7 +151,8 @@ static hearth_status bind_part(weights *w, const char *name, const tensor_part *
         return err_fail(err, HEARTH_E_INTERNAL, "tensor '%s': bound more than once", name);
 
     weight_entry e = {.w = {.type = t->type, .n_in = n_in, .n_out = n_out}, .source = t,
-                      .n_slices = n_slices, .n_step = p->is_vector ? 1 : p->n_total};
+                      .n_slices = n_slices, .n_step = p->is_vector ? 1 : p->n_total,
+                      .first = p->first, .takes_deltas = p->is_plain};
     size_t skip;
     if (!dtype_bytes(t->type, n_in, &e.w.row_bytes) ||
         !dtype_bytes(t->type, p->is_vector ? p->first : p->first * n_in, &skip))
@@ -181,7 +181,8 @@ hearth_status weights_bind(weights *w, const char *name, int64_t n_in, int64_t n
     *out = WEIGHT_NONE;
     if (optional && !gguf_find_tensor(w->g, name)) return HEARTH_OK;
     const tensor_part part = {.n_in = n_in, .n_total = n_out == 1 ? n_in : n_out, .n_slices = 1,
-                              .n_out = n_out, .is_vector = n_out == 1};
+                              .n_out = n_out, .is_vector = n_out == 1,
+                              .is_plain = n_out > 1};
     return bind_part(w, name, &part, out, err);
 }
 
@@ -190,7 +191,7 @@ hearth_status weights_bind_rows(weights *w, const char *name, int64_t n_in, int6
 {
     ASSERT(first >= 0 && n_out >= 1 && n_out <= n_total - first);
     const tensor_part part = {.n_in = n_in, .n_total = n_total, .n_slices = 1, .first = first,
-                              .n_out = n_out};
+                              .n_out = n_out, .is_plain = true};
     return bind_part(w, name, &part, out, err);
 }
 

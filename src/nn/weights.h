@@ -54,6 +54,29 @@ hearth_status weights_bind_expert_rows(weights *w, const char *name, int64_t n_i
 // A vector of n equal values that no file holds.
 hearth_status weights_bind_constant(weights *w, int64_t n, float value, weight_id *out,
                                     hearth_err *err);
+
+// --- adapters (delta.c) -------------------------------------------------------------------------
+// What an adapter adds to a matrix: y += scale * b (a x).
+typedef struct weight_delta {
+    dev_weight a, b; // [n_in -> rank], [rank -> n_out]
+    float scale;
+    struct weight_delta *next; // of the next adapter
+} weight_delta;
+// The two matrices for a whole tensor of the file, whose mapping outlives the weights. `order`:
+// where rows of b belong, see weights_add_delta().
+typedef struct weight_order { int64_t n_head; bool to_pairs; } weight_order;
+typedef struct weight_adapter {
+    const gguf_tensor *a, *b; // [n_in, rank], [rank, n_out]
+    float scale;
+    weight_order order;       // n_head 0: rows stay where they are
+} weight_adapter;
+// Adds to every weight that has rows of tensor `name`. With an order, the rows of each of n_head
+// parts of b are put from halves (i, i + d/2) to neighbours (2i, 2i + 1), or back. *n: how many
+// weights that were. HEARTH_E_UNSUPPORTED: one of them is no single matrix of nn_linear().
+hearth_status weights_add_delta(weights *w, const char *name, const weight_adapter *t, int *n,
+                                hearth_err *err);
+const weight_delta *weights_deltas(const weights *w, weight_id id); // NULL: none
+
 hearth_status weights_acquire(weights *w, weight_id id, const dev_weight **out, hearth_err *err);
 // One matrix or vector of the two above, released like a whole weight.
 hearth_status weights_acquire_expert(weights *w, weight_id id, int64_t expert, dev_weight *out,

@@ -34,6 +34,7 @@ static hearth_status open_parts(fixture *f, size_t n, const fixture_options *o, 
     HEARTH_TRY(gguf_open(&part, 1, &f->g, err));
     HEARTH_TRY(open_device(o, &f->d, err));
     HEARTH_TRY(llm_model_open(f->g, f->d, &o->part, &f->m, err));
+    if (o->adapter) HEARTH_TRY(llm_model_adapt(f->m, o->adapter, o->adapter_scale, err));
     if (o->is_closed) os_guarded_protect(&f->file, false, false);
     return o->ctx.n_ctx ? llm_ctx_create(f->m, &o->ctx, &f->c, err) : HEARTH_OK;
 }

@@ -12,6 +12,8 @@ typedef struct fixture_options {
     unsigned cpu;   // CPU_ALL
     bool is_closed; // through support/closed_dev.h, the file's bytes unreadable after opening
     llm_model_options part;
+    const gguf *adapter; // put on the model; NULL: none
+    float adapter_scale;
     llm_ctx_options ctx; // n_ctx 512, n_seq 1, n_batch 512, n_logits 512, F32
 } fixture_options;
 fixture_options fixture_default(void);

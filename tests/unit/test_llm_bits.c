@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "llm/synth.h"
+#include "support/adapter_file.h"
 #include "support/golden_model.h"
 #include "support/llm_fixture.h"
 #include "support/model_file.h"
@@ -319,6 +320,37 @@ static void test_gemma3(void **state)
     check_arch(TEST_GEMMA3, DTYPE_F32);
 }
 
+// Adapters with a rank that is no whole vector, on quantised matrices and others.
+static void test_adapters(void **state)
+{
+    (void)state;
+    static const dtype types[] = {DTYPE_F32, DTYPE_Q4_0};
+    for (size_t i = 0; i < COUNTOF(types); i++) {
+        const adapter_spec adapter = {.seed = 3, .rank = 5, .alpha = 5, .is_halves = i == 0};
+        test_model_spec spec = test_model_default(TEST_LLAMA, types[i]);
+        buf file, extra;
+        gguf *g, *added;
+        buf_init(&file, MEM_TEST, 1u << 28);
+        buf_init(&extra, MEM_TEST, 1u << 28);
+        assert_true(test_model_make(&spec, &file));
+        gguf_bytes part = {"model", (const uint8_t *)file.p, file.n};
+        assert_int_equal(gguf_open(&part, 1, &g, NULL), HEARTH_OK);
+        assert_true(adapter_make(g, &adapter, &extra));
+        part = (gguf_bytes){"adapter", (const uint8_t *)extra.p, extra.n};
+        assert_int_equal(gguf_open(&part, 1, &added, NULL), HEARTH_OK);
+        subject s = {.bytes = file.p, .n_bytes = file.n, .name = "adapted",
+                     .is_quantized = dtype_get(types[i])->is_quantized,
+                     .n_vocab = spec.n_vocab, .base = fixture_default()};
+        s.base.adapter = added;
+        s.base.adapter_scale = 0.75f;
+        check_subject(&s);
+        gguf_close(added);
+        gguf_close(g);
+        buf_release(&extra);
+        buf_release(&file);
+    }
+}
+
 // Experts are chosen per row, and their rows come together in one product.
 static void test_mixtures(void **state)
 {
@@ -421,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_llama), cmocka_unit_test(test_qwen2), cmocka_unit_test(test_qwen3),
         cmocka_unit_test(test_gemma2), cmocka_unit_test(test_gemma3),
         cmocka_unit_test(test_qwen35), cmocka_unit_test(test_mixtures),
+        cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_recurrent), cmocka_unit_test(test_layers_of_other_shapes),
         cmocka_unit_test(test_story_model), cmocka_unit_test(test_random_llama),
     };

@@ -57,6 +57,9 @@ static everything make_all(void)
     e.source = STR("dir/model.gguf");
     engine_options_default(&e.open);
     e.open.memory_limit = UINT64_C(0x123456789abcdef0);
+    e.open.n_adapters = 2;
+    e.open.adapters[0] = (engine_adapter){STR("a.gguf"), 0.5f};
+    e.open.adapters[1] = (engine_adapter){STR("dir"), -2};
     e.open.metadata_only = true;
     llm_ctx_options_default(&e.ctx);
     e.plan = (llm_plan){1, 2, 3, UINT64_MAX, 5};
@@ -105,6 +108,11 @@ static void check_same(const everything *a, const everything *b)
 {
     assert_int_equal(str_cmp(a->source, b->source), 0);
     assert_int_equal(a->open.memory_limit, b->open.memory_limit);
+    assert_int_equal(a->open.n_adapters, b->open.n_adapters);
+    for (int i = 0; i < a->open.n_adapters; i++) {
+        assert_true(str_eq(a->open.adapters[i].path, b->open.adapters[i].path));
+        assert_true(memcmp(&a->open.adapters[i].scale, &b->open.adapters[i].scale, 4) == 0);
+    }
     assert_int_equal(a->open.metadata_only, b->open.metadata_only);
     assert_int_equal(a->ctx.n_batch, b->ctx.n_batch);
     assert_int_equal(a->ctx.type_v, b->ctx.type_v);
