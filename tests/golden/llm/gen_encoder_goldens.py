@@ -71,9 +71,9 @@ def bert_tensors(c, n_pos, n_parts, at="", skip=0):
     e, n_ff = c["embedding_length"], c["feed_forward_length"]
     c.both("token_embd.weight", at + "embeddings.word_embeddings.weight", c["vocab_size"], e, gain=np.sqrt(e))
     key = at + "embeddings.position_embeddings.weight"
-    c.both("position_embd.weight", key, n_pos, e, gain=np.sqrt(e))
+    c.both("position_embd.weight", key, n_pos, e, gain=np.sqrt(e), type="F32")
     c.state[key] = torch.cat([torch.full((skip, e), 9.0).double(), c.state[key]])
-    c.both("token_types.weight", at + "embeddings.token_type_embeddings.weight", n_parts, e, gain=np.sqrt(e))
+    c.both("token_types.weight", at + "embeddings.token_type_embeddings.weight", n_parts, e, gain=np.sqrt(e), type="F32")
     layer_norm(c, "token_embd_norm", at + "embeddings.LayerNorm")
     for i in range(c["block_count"]):
         b, t = f"blk.{i}.", f"{at}encoder.layer.{i}."
@@ -101,7 +101,7 @@ def bert(name, n_tokens, pooling, **kw):
 
 
 def roberta_rank(name, n_tokens, **kw):
-    c = encoder(name, "bert", n_tokens, RANK, **kw)
+    c = encoder(name, "bert", n_tokens, RANK, **kw, **{"context_length": 128})
     e = c["embedding_length"]
     bert_tensors(c, 128, 1, "roberta.", skip=2)
     linear(c, "cls", "classifier.dense", e, e)
@@ -142,6 +142,8 @@ def modern(name, n_tokens, window, pooling=CLS, act=None, n_label=0, **kw):
     own = {"attention.sliding_window": window, "rope.freq_base": 160000.0, "rope.freq_base_swa": 5000.0}
     if act:
         own["hidden_activation"] = act
+    if n_label:
+        own["classifier.output_labels"] = [f"label {i}" for i in range(n_label)]
     c = encoder(name, "modern-bert", n_tokens, pooling, **kw, **own)
     e, n_ff, n_head = c["embedding_length"], c["feed_forward_length"], c["attention.head_count"]
     at = "model." if n_label else ""
@@ -193,7 +195,8 @@ def gemma_embedding(name, n_tokens, window, dense, **kw):
     tables = {"full_attention": angle_table(1e6, d), "sliding_attention": angle_table(10000.0, d)}
     net = finish(c, hf.Gemma3ForCausalLM(hf.Gemma3TextConfig(
         **common(c), query_pre_attn_scalar=d, sliding_window=window, use_bidirectional_attention=True)), tables)
-    first, second = c.tensor("dense_2.weight", dense, e), c.tensor("dense_3.weight", e // 2, dense)
+    c.kv |= {"dense_2_feat_in": e, "dense_2_feat_out": dense, "dense_3_feat_in": dense, "dense_3_feat_out": e}
+    first, second = c.tensor("dense_2.weight", dense, e), c.tensor("dense_3.weight", e, dense)
     return c, lambda ids: net.model(ids).last_hidden_state[0], lambda ids, h: h.mean(0) @ first.T @ second.T
 
 

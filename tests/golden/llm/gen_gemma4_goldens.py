@@ -111,6 +111,7 @@ def mixture(c, i, n, n_used, n_ff):
 def cases():
     # E2B, E4B: inputs per layer, the last layers read the keys of earlier ones and are wider.
     yield gemma4("gemma4_e2b", 100, "llgllgllg", n_input=12, n_shared=4, wide=True, cap=5.5, n_kv=1)
+    yield gemma4("gemma4_e4b", 100, "llgllgllg", n_input=12, n_shared=3, cap=5.5, d_global=24)
     # 31B: fewer key/value heads in global layers, whose values are their keys.
     yield gemma4("gemma4_31b", 100, "lllglllg", window=66, n_head=8, n_kv=4, n_kv_global=2, same=True, cap=5.5)
     # 26B-A4B: a mixture beside the feed-forward.

@@ -424,7 +424,8 @@ def cases():
     yield olmo3("olmo3", 100, 20, dict(factor=8.0, original=60, fast=4.0, slow=1.0), n_embd=96, n_head=4, n_kv=2, d=24,
                 n_layer=5)
     yield granitemoe("granitemoe", 80, 8, 3, n_ff=56, n_head=6, n_kv=2, n_embd=96)
-    yield granitemoe("granitemoe_shared", 80, 6, 2, n_ff_shared=72, turned=False, n_ff=40)
+    yield granitemoe("granitemoe_shared", 80, 6, 2, n_ff_shared=72, n_ff=40)
+    yield granitemoe("granitemoe_still", 80, 6, 2, n_ff_shared=72, turned=False, n_ff=40)
     yield mixtral_apart("mixtral_apart", 60, 6, 2, 56, n_layer=2)
 
 

@@ -172,6 +172,8 @@ def cases():
     yield rwkv7("rwkv7", 100)
     yield rwkv7("rwkv7_wide", 80, n_embd=96, n_layer=2, head=32, n_ff=100, ranks=(8, 16, 24, 32))
     yield rwkv7("rwkv7_f16", 40, n_layer=2, head=8, type="F16")
+    # Heads as published models have them.
+    yield rwkv7("rwkv7_head64", 80, n_embd=128, n_layer=2, head=64, n_ff=96, ranks=(16, 8, 8, 24))
     yield lfm2("lfm2", 100, "ccaccac")
     yield lfm2("lfm2_taps", 80, "acca", taps=5, n_kv=1, n_embd=96, n_head=6, d=32)
     yield lfm2("lfm2_bf16", 40, "cac", n_ff=96, type="BF16")
