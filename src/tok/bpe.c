@@ -6,11 +6,14 @@
 //
 // Some models ("gemma4" and splits marked raw) have a vocabulary of text instead, with U+2581 for a
 // space: then characters are the first symbols, and those that are no token become "<0x0A>" tokens.
+// Others of text ("whitespace") leave spaces out, may know no capitals, and have an unknown token.
 #include "defs/limits.h"
 #include "tok/byte_char.h"
+#include "tok/fold.h"
 #include "tok/merge.h"
 #include "tok/pairs.h"
 #include "tok/split.h"
+#include "tok/split_match.h"
 #include "tok/tok_int.h"
 
 struct bpe_data {
@@ -33,7 +36,8 @@ static hearth_status find_split(tok *t, const gguf *g, hearth_err *err)
     // Published files of Gemma 4 say "no" by mistake: the model does not work without.
     bool says = gguf_find(g, "tokenizer.ggml.add_bos_token") && !t->bpe->split->newlines_first;
     if (!says) t->special.add_bos = t->bpe->split->add_bos;
-    return HEARTH_OK;
+    if (!t->bpe->split->drops_spaces) return HEARTH_OK;
+    return gguf_get_bool(g, "tokenizer.ggml.normalizer.lowercase", &t->lowers, &found, err);
 }
 
 // "left right"; the left side may itself begin with a space.
@@ -137,9 +141,11 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
     HEARTH_TRY(merge_begin(&s->merge, w.n, err));
     add_symbols(t, w, &s->merge);
     merge_run(&s->merge, pairs_look, &t->bpe->pairs);
+    bool each = t->bpe->split->drops_spaces; // unknown characters are as many unknown tokens
     for (int32_t i = 0; i >= 0; i = s->merge.symbol[i].next) {
         const merge_symbol *m = &s->merge.symbol[i];
         if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
+        if (each) run_start = out->n;
         for (uint32_t k = 0; k < m->len && m->id == TOK_NONE; k++) {
             HEARTH_TRY(ids_push_byte(t, (uint8_t)w.p[m->start + k], run_start, out, err));
         }
@@ -158,7 +164,8 @@ static hearth_status encode_words(const tok *t, str text, tok_ids *out, hearth_e
         size_t end = split_next(t->bpe->split, &cursor, text, at);
         ASSERT(end > at && end <= text.n);
         str w = {text.p + at, end - at};
-        status = encode_word(t, w, &s, run_start, out, err);
+        bool drops = t->bpe->split->drops_spaces && match_not_spaces(w, 0) == 0;
+        if (!drops) status = encode_word(t, w, &s, run_start, out, err);
         at = end;
     }
     merge_release(&s.merge);
@@ -166,12 +173,28 @@ static hearth_status encode_words(const tok *t, str text, tok_ids *out, hearth_e
     return status;
 }
 
+static void lower_text(str s, buf *out)
+{
+    for (size_t i = 0, n; i < s.n; i += n) {
+        uint32_t cp, lower[2];
+        n = utf8_decode(s.p + i, s.n - i, &cp);
+        int n_lower = cp == UTF8_BAD ? 0 : fold_lower(cp, lower);
+        if (n_lower == 0) buf_append(out, s.p + i, n);
+        for (int k = 0; k < n_lower; k++) {
+            char c[4];
+            buf_append(out, c, utf8_encode(lower[k], c));
+        }
+    }
+}
+
 static hearth_status encode_bpe(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
-    if (!t->bpe->split->raw) return encode_words(t, text, out, err);
+    bool escapes = t->bpe->split->raw && !t->bpe->split->drops_spaces;
+    if (!escapes && !t->lowers) return encode_words(t, text, out, err);
     buf escaped;
     buf_init(&escaped, MEM_TOKENIZER, 3 * (size_t)LIMIT_PROMPT_BYTES);
-    spm_escape_spaces(text, false, &escaped);
+    if (escapes) spm_escape_spaces(text, false, &escaped);
+    else lower_text(text, &escaped);
     hearth_status status = escaped.failed;
     if (status != HEARTH_OK) err_fail(err, status, "no memory to tokenize %zu bytes", text.n);
     else status = encode_words(t, buf_str(&escaped), out, err);
@@ -202,3 +225,4 @@ static hearth_status decode_bpe(const tok *t, int32_t id, bool first, buf *out)
 
 const tok_kind tok_kind_bpe = {.model = "gpt2", BPE_KIND};
 const tok_kind tok_kind_gemma4 = {.model = "gemma4", BPE_KIND};
+const tok_kind tok_kind_whitespace = {.model = "whitespace", BPE_KIND};

@@ -9,7 +9,8 @@
 typedef enum split_id {
     DEFAULT, GPT2, FALCON, STARCODER, LLAMA3, LLAMA3_MERGED, QWEN2, QWEN35, GPT4O, GPT4O_WHOLE,
     TEKKEN, DEEPSEEK_LLM, DEEPSEEK_CODER, DEEPSEEK_V3, SPARK, YOUTU, BLOOM, VIKING, SEED_CODER,
-    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5, KIMI, GEMMA4, SARVAM
+    JAIS2, UFAKZEKA, EXAONE_MOE, LAGUNA, MINICPM5, KIMI, GEMMA4, SARVAM,
+    GLM4, SUPERBPE, AFMOE, CHAMELEON, TINY_AYA, WHITESPACE
 } split_id;
 
 static const word_split SPLITS[] = {
@@ -53,6 +54,19 @@ static const word_split SPLITS[] = {
     [GEMMA4] = {.name = "gemma4", .pass = {match_lines}, .add_bos = true, .raw = true,
                 .newlines_first = true},
     [SARVAM] = {.name = "gpt2/sarvam-moe", .pass = {match_lines}, .raw = true},
+    [GLM4] = {.name = "gpt2/glm4", .pass = {match_llama3}, .whole_word_first = true},
+    [SUPERBPE] = {.name = "gpt2/superbpe",
+                  .pass = {match_numbers, match_thousands, match_group}},
+    [AFMOE] = {.name = "gpt2/afmoe",
+               .pass = {match_decimals, match_whole_thousands, match_group, match_afmoe_scripts,
+                        match_deepseek3}},
+    [CHAMELEON] = {.name = "gpt2/chameleon", .add_bos = true,
+                   .pass = {match_sentinel, match_image, match_indent, match_number, match_mark,
+                            match_gpt2}},
+    [TINY_AYA] = {.name = "gpt2/tiny_aya",
+                  .pass = {match_whole_digits, match_whole_thousands, match_gpt4o}},
+    [WHITESPACE] = {.name = "whitespace", .pass = {match_not_spaces}, .raw = true,
+                    .drops_spaces = true},
 };
 
 static const struct { const char *pre; split_id split; } NAMES[] = {
@@ -69,8 +83,8 @@ static const struct { const char *pre; split_id split; } NAMES[] = {
     {"llama-bpe", LLAMA3}, {"llama3", LLAMA3}, {"llama-v3", LLAMA3}, {"falcon3", LLAMA3},
     {"falcon-h1", LLAMA3}, {"pixtral", LLAMA3}, {"midm-2.0", LLAMA3}, {"lfm2", LLAMA3},
     {"jina-v5-nano", LLAMA3},
-    {"dbrx", LLAMA3_MERGED}, {"smaug-bpe", LLAMA3_MERGED}, {"glm4", LLAMA3_MERGED},
-    {"chatglm-bpe", LLAMA3_MERGED},
+    {"dbrx", LLAMA3_MERGED}, {"smaug-bpe", LLAMA3_MERGED}, {"chatglm-bpe", LLAMA3_MERGED},
+    {"glm4", GLM4}, {"glm5", GLM4},
     {"qwen2", QWEN2}, {"deepseek-r1-qwen", QWEN2}, {"megrez", QWEN2}, {"kormo", QWEN2},
     {"f2llmv2", QWEN2}, {"stablelm2", QWEN2}, {"hunyuan", QWEN2}, {"solar-open", QWEN2},
     {"grok-2", QWEN2}, {"bailingmoe", QWEN2}, {"bailingmoe2", QWEN2}, {"llada-moe", QWEN2},
@@ -96,6 +110,11 @@ static const struct { const char *pre; split_id split; } NAMES[] = {
     {"kimi-k2", KIMI},
     {"gemma4", GEMMA4}, {"granite-embed-multi-311m", GEMMA4},
     {"sarvam-moe", SARVAM},
+    {"superbpe", SUPERBPE},
+    {"afmoe", AFMOE},
+    {"chameleon", CHAMELEON},
+    {"tiny_aya", TINY_AYA}, {"cohere2moe", TINY_AYA},
+    {"whitespace", WHITESPACE},
 };
 
 const word_split *split_find(str pre)

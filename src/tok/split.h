@@ -19,6 +19,7 @@ typedef struct word_split {
     bool whole_word_first; // a word that is a token is not put together by merges
     bool add_bos;          // when the file is silent
     bool raw;              // the vocabulary is spelled as text with U+2581 for spaces, see bpe.c
+    bool drops_spaces;     // white space between words is no token; nothing stands for it
     bool newlines_first;   // a run of newlines that is a token is not put together by merges
 } word_split;
 

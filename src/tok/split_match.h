@@ -40,5 +40,18 @@ size_t match_cjk(str s, size_t at);            // ideographs, kana and others, a
 size_t match_han_kana(str s, size_t at);       // ideographs and kana
 size_t match_words(str s, size_t at);          // \w+|[^\w\s]+
 size_t match_youtu_scripts(str s, size_t at);  // runs of Hangul, marks, Bopomofo, ideographs
+size_t match_afmoe_scripts(str s, size_t at);  // runs of ideographs and kana, Thai, Lao, Khmer ...
+size_t match_decimals(str s, size_t at);       // \p{Nd}+
+size_t match_sentinel(str s, size_t at);       // <sentinel:[0-9]+>
+size_t match_image(str s, size_t at);          // IMGIMG[A-I]{1,4}Z
+size_t match_indent(str s, size_t at);         // [\t\n]|    |  (four spaces or two)
+size_t match_mark(str s, size_t at);           // [\p{P}!-/:-@\[-`{-~]
+size_t match_not_spaces(str s, size_t at);     // \S+
+
+// Digits in threes from the right, split_group.c.
+size_t match_thousands(str s, size_t at);
+size_t match_group(str s, size_t at);
+size_t match_whole_digits(str s, size_t at);
+size_t match_whole_thousands(str s, size_t at);
 
 #endif

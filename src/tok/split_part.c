@@ -12,6 +12,14 @@ size_t match_number(str s, size_t at) { return glyph_skip_some(s, at, SET_N, 1);
 size_t match_numbers(str s, size_t at) { return glyph_skip(s, at, SET_N); }
 size_t match_numbers3(str s, size_t at) { return glyph_skip_some(s, at, SET_N, 3); }
 
+size_t match_decimals(str s, size_t at) { return glyph_skip(s, at, SET_OF(UC_ND)); }
+
+size_t match_not_spaces(str s, size_t at)
+{
+    for (glyph g; (g = glyph_at(s, at)).n && g.set != SET_SPACE; at += g.n) continue;
+    return at;
+}
+
 size_t match_triple(str s, size_t at)
 {
     for (size_t i = at; i < at + 3; i++) {
@@ -31,6 +39,38 @@ static size_t skip_marks(str s, size_t at, const char *more)
 
 size_t match_marks(str s, size_t at) { return skip_marks(s, at, "$+<=>^~|"); }
 size_t match_falcon_marks(str s, size_t at) { return skip_marks(s, at, "$+<=>^~|`"); }
+
+size_t match_mark(str s, size_t at)
+{
+    glyph g = glyph_at(s, at);
+    return g.n && g.cp != UTF8_BAD && range_is_mark(g.cp) ? at + g.n : at;
+}
+
+size_t match_sentinel(str s, size_t at)
+{
+    str front = STR("<sentinel:");
+    if (!str_starts((str){s.p + at, s.n - at}, front)) return at;
+    size_t first = at + front.n, end = first;
+    while (end < s.n && s.p[end] >= '0' && s.p[end] <= '9') end++;
+    return end > first && end < s.n && s.p[end] == '>' ? end + 1 : at;
+}
+
+size_t match_image(str s, size_t at)
+{
+    str front = STR("IMGIMG");
+    if (!str_starts((str){s.p + at, s.n - at}, front)) return at;
+    size_t first = at + front.n, end = first;
+    while (end < s.n && end < first + 4 && s.p[end] >= 'A' && s.p[end] <= 'I') end++;
+    return end > first && end < s.n && s.p[end] == 'Z' ? end + 1 : at;
+}
+
+size_t match_indent(str s, size_t at)
+{
+    str rest = {s.p + at, s.n - at};
+    if (rest.p[0] == '\t' || rest.p[0] == '\n') return at + 1;
+    if (str_starts(rest, STR("    "))) return at + 4;
+    return str_starts(rest, STR("  ")) ? at + 2 : at;
+}
 
 size_t match_lines(str s, size_t at)
 {
@@ -134,6 +174,24 @@ size_t match_youtu_scripts(str s, size_t at)
     if (end == at) end = glyph_skip_ranges(s, at, marks, COUNTOF(marks));
     if (end == at) end = glyph_skip_ranges(s, at, bopomofo, COUNTOF(bopomofo));
     return end == at ? match_han_kana(s, at) : end;
+}
+
+size_t match_afmoe_scripts(str s, size_t at)
+{
+    static const glyph_range east[] = {{0x2F00, 0x2FDF}, {0x3040, 0x30FF}, {0x3400, 0x4DBF},
+                                       {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0xFF65, 0xFF9F}};
+    static const glyph_range thai[] = {{0xE00, 0xE7F}}, lao[] = {{0xE80, 0xEFF}};
+    static const glyph_range khmer[] = {{0x1780, 0x17FF}};
+    static const glyph_range myanmar[] = {{0x1000, 0x109F}, {0xA9E0, 0xA9FF}, {0xAA60, 0xAA7F}};
+    static const glyph_range hangul[] = {{0x1100, 0x11FF}, {0xAC00, 0xD7AF}};
+    static const struct { const glyph_range *range; size_t n; } scripts[] = {
+        {east, COUNTOF(east)},   {thai, COUNTOF(thai)},       {lao, COUNTOF(lao)},
+        {khmer, COUNTOF(khmer)}, {myanmar, COUNTOF(myanmar)}, {hangul, COUNTOF(hangul)}};
+    size_t end = at;
+    for (size_t i = 0; i < COUNTOF(scripts) && end == at; i++) {
+        end = glyph_skip_ranges(s, at, scripts[i].range, scripts[i].n);
+    }
+    return end;
 }
 
 //  ?[^(\s|.,!?...)]+ : no space, bracket, bar, nor a mark that ends a clause in some script.

@@ -9,7 +9,8 @@
 #include "tok/tok_int.h"
 
 static const tok_kind *const KINDS[] = {&tok_kind_spm, &tok_kind_bpe, &tok_kind_wordpiece,
-                                       &tok_kind_unigram, &tok_kind_rwkv, &tok_kind_gemma4};
+                                       &tok_kind_unigram, &tok_kind_rwkv, &tok_kind_gemma4,
+                                       &tok_kind_plamo, &tok_kind_dna, &tok_kind_whitespace};
 
 static hearth_status find_kind(const gguf *g, const tok_kind **out, hearth_err *err)
 {

@@ -1,8 +1,9 @@
 // Tokenizers of GGUF files: text to token ids and back.
 //
 // Kinds: SentencePiece BPE ("llama") and Unigram ("t5"), byte-level BPE ("gpt2") with the splits of
-// split.c, BPE over text ("gemma4"), WordPiece ("bert") and RWKV's longest match ("rwkv"); others
-// are refused by name. Immutable after tok_open(), safe from any thread. Text is bytes: what is not
+// split.c ("hybriddna": with DNA by sixes), BPE over text ("gemma4", "whitespace"), WordPiece
+// ("bert"), RWKV's longest match ("rwkv") and PLaMo 2's best sum ("plamo2"); others are refused by
+// name. Immutable after tok_open(), safe from any thread. Text is bytes: what is not
 // UTF-8 is encoded too (byte tokens) and comes back as it was; only kinds that normalise text
 // (Unigram, WordPiece) change or drop it.
 #ifndef HEARTH_TOK_TOK_H

@@ -16,6 +16,7 @@ typedef struct tok_kind tok_kind;
 typedef struct tok_marked tok_marked;
 typedef struct bpe_data bpe_data;   // bpe.c
 typedef struct unigram_data unigram_data; // unigram.c
+typedef struct plamo_data plamo_data; // plamo.c
 typedef struct pipe pipe;           // json/pipe.h
 
 struct tok {
@@ -35,12 +36,14 @@ struct tok {
     bool breaks_at_space;  // "llama", "t5": no token holds U+2581 after another character
     bpe_data *bpe;         // "gpt2"
     unigram_data *unigram; // "t5"
+    plamo_data *plamo;     // "plamo2"
     pipe *pipe;            // tokenizer.json
     str word_end;          // tokens with it end in a space, but for the last; empty: none
     bool drops_repeats;    // a token like the one before says nothing
     byte_trie bytes;       // "rwkv": all tokens, not as they are spelled but as they are
     bool add_sep;          // the end of a text is the separator: "bert"
-    bool lowers, strips_accents; // "bert"
+    bool lowers;           // "bert", "whitespace"
+    bool strips_accents;   // "bert"
     bool joins_by_mark;    // "bert": "##" in front of what continues a word
 };
 
@@ -60,7 +63,8 @@ struct tok_kind {
     bool decodes_all;
 };
 extern const tok_kind tok_kind_spm, tok_kind_bpe, tok_kind_wordpiece, tok_kind_unigram,
-    tok_kind_rwkv, tok_kind_gemma4, tok_kind_json;
+    tok_kind_rwkv, tok_kind_gemma4, tok_kind_plamo, tok_kind_dna, tok_kind_whitespace,
+    tok_kind_json;
 
 // --- vocab.c: what all kinds have ---------------------------------------------------------------
 hearth_status vocab_read(tok *t, const gguf *g, hearth_err *err);

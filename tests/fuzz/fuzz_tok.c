@@ -128,13 +128,20 @@ static void take_kind(int kind, str *in)
     static const char *const splits[] = {
         "default", "falcon", "starcoder", "llama-bpe", "dbrx", "qwen2", "qwen35", "gpt-4o",
         "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5", "youtu", "bloom",
-        "viking", "seed-coder", "jais-2", "ufakzeka", "exaone-moe", "laguna", "minicpm5", "gpt-2"};
+        "viking", "seed-coder", "jais-2", "ufakzeka", "exaone-moe", "laguna", "minicpm5", "gpt-2",
+        "superbpe", "afmoe", "chameleon", "tiny_aya", "whitespace"};
     switch (kind) {
     case 0: test_vocab_spm(&vocab); break;
     case 1: test_vocab_rwkv(&vocab); break;
     case 2: test_vocab_t5(&vocab, take_byte(in) % 2); break;
     case 3: test_vocab_bert(&vocab); break;
     case 4: test_vocab_raw(&vocab); break;
+    case 5: test_vocab_plamo(&vocab); break;
+    case 6:
+        if (take_byte(in) % 2) test_vocab_dna(&vocab);
+        else test_vocab_whitespace(&vocab);
+        vocab.lowers = true;
+        break;
     default: test_vocab_bpe(&vocab, splits[take_byte(in) % COUNTOF(splits)]); break;
     }
 }

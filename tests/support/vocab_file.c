@@ -2,6 +2,7 @@
 #include "support/vocab_file.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "fmt/gguf_write.h"
 #include "tok/tok.h"
@@ -130,6 +131,53 @@ void test_vocab_rwkv(test_vocab *v)
     add_specials(v);
 }
 
+void test_vocab_plamo(test_vocab *v)
+{
+    static const struct { const char *text; float score; } words[] = {
+        {"h", -3}, {"e", -3}, {"l", -3}, {"o", -3}, {"he", -4}, {"hel", -4}, {"lo", -4},
+        {"llo", -4}, {"ll", -6}, {"hello", -9}, {" ", -2}, {" h", -5}, {"\u4e16", -3},
+        {"q", -1000.5f}, {"z", -2000}};
+    *v = (test_vocab){.model = "plamo2", .bos = 1, .eos = 2, .unk = 0};
+    test_vocab_add(v, "<unk>", 0, TOK_UNKNOWN);
+    test_vocab_add(v, "<s>", 0, TOK_CONTROL);
+    test_vocab_add(v, "</s>", 0, TOK_CONTROL);
+    test_vocab_add(v, "<pad>", 0, TOK_CONTROL);
+    add_hex_bytes(v, "<0x%02X>", TOK_BYTE);
+    for (size_t i = 0; i < COUNTOF(words); i++) {
+        test_vocab_add(v, words[i].text, words[i].score, TOK_NORMAL);
+    }
+    add_specials(v);
+}
+
+void test_vocab_dna(test_vocab *v)
+{
+    static const char *const words[] = {"<dna>", "</dna>", "<oov>", "CCCCCC", "ACGTAC\ue000",
+                                        "CCCCCC\ue000", "CCAAAA\ue000"};
+    test_vocab_bpe(v, "gpt-2");
+    v->model = "hybriddna";
+    add_words(v, words, COUNTOF(words));
+}
+
+void test_vocab_whitespace(test_vocab *v)
+{
+    static const char *const words[] = {"h", "e", "l", "o", "he", "ll", "llo", "hello", "\u4e16",
+                                        "\u00e9"};
+    static const char *const merges[] = {"l l", "h e", "ll o", "he llo"};
+    *v = (test_vocab){.model = "whitespace", .pre = "whitespace", .bos = -1, .eos = -1, .unk = 0};
+    test_vocab_add(v, "<unk>", 0, TOK_UNKNOWN);
+    add_words(v, words, COUNTOF(words));
+    for (size_t i = 0; i < COUNTOF(merges); i++) v->merge[v->n_merges++] = str_from(merges[i]);
+    add_specials(v);
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(name, names[i]) == 0) return true;
+    }
+    return false;
+}
+
 static hearth_status append(void *ctx, const void *p, size_t n, hearth_err *err)
 {
     (void)err;
@@ -149,11 +197,12 @@ static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
     if (v->pre) HEARTH_TRY(gguf_write_str(w, "tokenizer.ggml.pre", str_from(v->pre), NULL));
     HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.tokens", v->text, n, NULL));
     HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, v->type, n, NULL));
-    str model = str_from(v->model);
-    if (str_eq_z(model, "llama") || str_eq_z(model, "t5")) {
+    static const char *const scored[] = {"llama", "t5", "plamo2"};
+    static const char *const merged[] = {"gpt2", "gemma4", "hybriddna", "whitespace"};
+    if (is_one_of(v->model, scored, COUNTOF(scored))) {
         HEARTH_TRY(gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, v->score, n, NULL));
     }
-    if (str_eq_z(model, "gpt2") || str_eq_z(model, "gemma4")) {
+    if (is_one_of(v->model, merged, COUNTOF(merged))) {
         HEARTH_TRY(gguf_write_str_array(w, "tokenizer.ggml.merges", v->merge,
                                         (uint64_t)v->n_merges, NULL));
     }
@@ -171,6 +220,9 @@ static hearth_status write_keys(const test_vocab *v, gguf_writer *w)
     }
     if (v->remove_extra_spaces) {
         HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.remove_extra_whitespaces", true, NULL));
+    }
+    if (v->lowers) {
+        HEARTH_TRY(gguf_write_bool(w, "tokenizer.ggml.normalizer.lowercase", true, NULL));
     }
     HEARTH_TRY(gguf_write_header(w, NULL));
     return gguf_write_end(w, NULL);

@@ -18,6 +18,7 @@ typedef struct test_vocab {
     int bos, eos, unk;         // -1: not written
     int sep;                   // 0: not written
     bool add_eos, no_space_prefix, remove_extra_spaces;
+    bool lowers;               // not written when false
     char bytes[256][8];        // room for the spelling of byte tokens
 } test_vocab;
 
@@ -33,6 +34,12 @@ void test_vocab_raw(test_vocab *v);
 void test_vocab_bert(test_vocab *v);
 // 256 bytes as escapes, words around "hello".
 void test_vocab_rwkv(test_vocab *v);
+// <unk> <s> </s> <pad>, 256 byte tokens, words around "hello" with scores ("plamo2").
+void test_vocab_plamo(test_vocab *v);
+// The vocabulary of test_vocab_bpe() with DNA ("hybriddna").
+void test_vocab_dna(test_vocab *v);
+// <unk>, words around "hello" as text, with merges ("whitespace").
+void test_vocab_whitespace(test_vocab *v);
 int test_vocab_add(test_vocab *v, const char *text, float score, int32_t type); // its id
 int test_vocab_find(const test_vocab *v, const char *text);                     // -1: absent
 // Writes the file; true on success. `out` must be initialised.

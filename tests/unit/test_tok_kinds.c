@@ -1,5 +1,5 @@
-// Unigram, WordPiece, RWKV and splits on small vocabularies made here; hostile rules, memory
-// failures, and texts that would take forever if a matcher went over them again and again.
+// Unigram, WordPiece, RWKV, PLaMo 2, DNA and splits on small vocabularies made here; hostile rules,
+// memory failures, and texts that would take forever if a matcher went over them again and again.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -250,6 +250,88 @@ static void test_raw(void **state)
     close_vocab(&m);
 }
 
+static void test_plamo(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_plamo(&vocab);
+    open_good(&m);
+    check_encoding(m.t, "hello", ADD, "hel lo"); // -8, as "he llo": the longer comes first
+    check_encoding(m.t, " hello", PLAIN, "  hel lo"); // -10; " h e llo" is -12
+    check_encoding(m.t, "llhe", PLAIN, "ll he"); // as "l l": the longer
+    check_encoding(m.t, "\ufeffh\u00e9\u4e16\xFF", PLAIN, "h <0xC3> <0xA9> \u4e16 <0xFF>");
+    check_encoding(m.t, "qz", PLAIN, "<0x71> <0x7A>"); // as bytes it costs less; worth nothing
+    check_encoding(m.t, "</s>he<tool>he", PLAIN, // control tokens are no words
+                   "<0x3C> <0x2F> <0x73> <0x3E> he <tool> he");
+    check_encoding(m.t, "</s>he", PARSE, "</s> he");
+    check_back(m.t, "hello  w\u00f6\xFF\n\n", "hello  w\u00f6\xFF\n\n");
+    assert_string_equal(tok_kind_name(m.t), "plamo2");
+    close_vocab(&m);
+    vocab.score[260] = 1e9f;
+    check_refused(HEARTH_E_LIMIT, "token 260 has 1 bytes and a score of 1e+09");
+}
+
+static void test_dna(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_dna(&vocab);
+    open_good(&m);
+    check_encoding(m.t, "hello<dna>acgtacCCCCCCCc</dna>he<dna>NNNNNNA", PLAIN,
+                   "hello <dna> ACGTAC\ue000 CCCCCC\ue000 CCAAAA\ue000 </dna> he <dna> "
+                   "<oov> <oov>");
+    check_encoding(m.t, "he</dna>CC<dna></dna><dna>", PLAIN, // an end without a beginning is text
+                   "he < / d n a > C C <dna> </dna> <dna>");
+    check_back(m.t, "<dna>ACGTACCC</dna>CC hello", "<dna>ACGTACCCAAAA</dna>CC hello");
+    close_vocab(&m);
+    vocab.text[test_vocab_find(&vocab, "<oov>")] = STR("<none>");
+    open_good(&m);
+    check_encoding(m.t, "<dna>he", PLAIN, "< d n a > he");
+    close_vocab(&m);
+}
+
+static void test_whitespace(void **state)
+{
+    (void)state;
+    model m;
+    test_vocab_whitespace(&vocab);
+    open_good(&m);
+    check_encoding(m.t, " hello  he\n\u3000\u4e16llo ", PLAIN, "hello he \u4e16 llo");
+    check_encoding(m.t, "He \xFF\u4e17xy", PLAIN, "<unk> e <unk> <unk> <unk> <unk>");
+    close_vocab(&m);
+    vocab.lowers = true;
+    open_good(&m);
+    check_encoding(m.t, "HELLO h\u00c9", PLAIN, "hello h \u00e9");
+    close_vocab(&m);
+}
+
+static size_t count_words(const char *pre, str text)
+{
+    const word_split *split = split_find(str_from(pre));
+    split_cursor c = {0};
+    size_t n = 0;
+    for (size_t at = 0; at < text.n; n++) at = split_next(split, &c, text, at);
+    return n;
+}
+
+static void test_digit_groups(void **state)
+{
+    (void)state;
+    static char text[100000]; // its lead must not be looked for at each digit
+    memset(text, '7', sizeof text);
+    text[sizeof text - 1] = 'a';
+    static const char *const splits[] = {"superbpe", "afmoe", "tiny_aya"};
+    for (size_t i = 0; i < COUNTOF(splits); i++) {
+        assert_int_equal(count_words(splits[i], (str){text, 1531}), 511);
+        assert_int_equal(count_words(splits[i], (str){text, sizeof text}), 33334);
+        assert_int_equal(count_words(splits[i], STR("x1234 1234567.12")), 9);
+    }
+    assert_int_equal(count_words("tiny_aya", STR("1234")), 2);  // 1 234
+    assert_int_equal(count_words("tiny_aya", STR("1234a")), 3); // 123 4 a
+    assert_int_equal(count_words("tiny_aya", STR("12345a")), 3);
+    assert_int_equal(count_words("afmoe", STR("1234567a")), 4);
+}
+
 // White space behind special tokens, for models whose name says so.
 static void test_strip(void **state)
 {
@@ -332,15 +414,6 @@ static void test_fill_in_the_middle(void **state)
     }
 }
 
-static size_t count_words(const char *pre, str text)
-{
-    const word_split *split = split_find(str_from(pre));
-    split_cursor c = {0};
-    size_t n = 0;
-    for (size_t at = 0; at < text.n; n++) at = split_next(split, &c, text, at);
-    return n;
-}
-
 // How many characters a matcher takes behind `front`, and the hash of golden/tok/gen_texts.py.
 static void check_list(split_match match, const char *front, uint32_t count, uint32_t hash)
 {
@@ -384,11 +457,13 @@ static void test_long_runs(void **state)
 {
     (void)state;
     static const char *const parts[] = {" ", "\n ", "1", "a", "\u4e16", "\u4e16A", "A", "'",
-                                        "\u0301", "! ", "\xFF", " a", "\u3000", ".", "\x01"};
+                                        "\u0301", "! ", "\xFF", " a", "\u3000", ".", "\x01",
+                                        "12\u00bd", "<sentinel:1", "IMGIMGA"};
     static const char *const splits[] = {
         "default", "falcon", "starcoder", "llama3", "qwen35", "gpt-4o", "tekken", "deepseek-llm",
         "deepseek-coder", "deepseek-v3", "spark2_5", "youtu", "viking", "seed-coder", "jais-2",
-        "exaone-moe", "laguna", "minicpm5"};
+        "exaone-moe", "laguna", "minicpm5", "superbpe", "afmoe", "chameleon", "tiny_aya",
+        "whitespace"};
     const size_t n = 100000;
     char *text = malloc(n);
     assert_non_null(text);
@@ -405,6 +480,8 @@ static void test_long_runs(void **state)
     free(text);
 }
 
+enum { KINDS = 8 };
+
 static void make_kind(int kind)
 {
     static const char rules[] = {8, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 'x', 0};
@@ -413,6 +490,9 @@ static void make_kind(int kind)
     case 1: test_vocab_bert(&vocab); break;
     case 2: test_vocab_rwkv(&vocab); break;
     case 3: test_vocab_raw(&vocab); break;
+    case 4: test_vocab_plamo(&vocab); break;
+    case 5: test_vocab_dna(&vocab); break;
+    case 6: test_vocab_whitespace(&vocab); vocab.lowers = true; break;
     default: test_vocab_bpe(&vocab, "deepseek-llm"); break;
     }
 }
@@ -420,7 +500,7 @@ static void make_kind(int kind)
 static void test_open_without_memory(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         model m;
         make_kind(kind);
         open_good(&m);
@@ -444,7 +524,7 @@ static void test_open_without_memory(void **state)
 static void test_encode_without_memory(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         model m;
         make_kind(kind);
         open_good(&m);
@@ -478,6 +558,10 @@ int main(void)
         cmocka_unit_test(test_fold),
         cmocka_unit_test(test_rwkv),
         cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_plamo),
+        cmocka_unit_test(test_dna),
+        cmocka_unit_test(test_whitespace),
+        cmocka_unit_test(test_digit_groups),
         cmocka_unit_test(test_strip),
         cmocka_unit_test(test_listed_characters),
         cmocka_unit_test(test_known_names),

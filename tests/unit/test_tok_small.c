@@ -388,10 +388,10 @@ static void check_refused(hearth_status status, const char *message)
 static void test_refused(void **state)
 {
     (void)state;
-    test_vocab_bpe(&vocab, "superbpe");
-    check_refused(HEARTH_E_UNSUPPORTED, "'superbpe' is none of the ");
-    vocab.model = "plamo2";
-    check_refused(HEARTH_E_UNSUPPORTED, "'plamo2' is not supported, only llama, gpt2");
+    test_vocab_bpe(&vocab, "plain");
+    check_refused(HEARTH_E_UNSUPPORTED, "'plain' is none of the ");
+    vocab.model = "plamo9";
+    check_refused(HEARTH_E_UNSUPPORTED, "'plamo9' is not supported, only llama, gpt2");
     test_vocab_bpe(&vocab, NULL);
     vocab.merge[1] = STR("h x");
     check_refused(HEARTH_E_FORMAT, "merge 1: 'hx' is not in the vocabulary");

@@ -49,6 +49,12 @@ MARKED = (r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p
           r"| ?[\p{P}\p{S}]+")
 BLOOM = r" ?[^(\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"
 HALVES = "|".join(r"\s{%d}(?!\S)" % 2 ** i for i in range(9, 1, -1))
+CHAMELEON = [r"<sentinel:[0-9]+>", r"(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", r"([\t\n]|    |  )", r"\p{N}",
+             r"[\p{P}!-/:-@\[-`{-~]", GPT2]
+AFMOE_SCRIPTS = (
+    r"(?:[\u4E00-\u9FFF\u3040-\u309F\u30A0-\u30FF\u3400-\u4DBF\uf900-\uFAFF\uFF65-\uFF9F"
+    r"\u2F00-\u2FDF]+|[\u0E00-\u0E7F]+|[\u0E80-\u0EFF]+|[\u1780-\u17FF]+"
+    r"|[\u1000-\u109F\uAA60-\uAA7F\uA9E0-\uA9FF]+|[\uAC00-\uD7AF\u1100-\u11FF]+)")
 SPLITS = {
     "falcon": [r"[\p{P}\$\+<=>\^~\|`]+", GPT2, r"[0-9][0-9][0-9]"],
     "starcoder": [r"\p{N}", GPT2],
@@ -81,12 +87,21 @@ SPLITS = {
     "kimi-k2": [r"\p{Han}+|" + by_case(CONTRACTION + "?", r"\p{N}{1,3}").replace("/]*", "]*")
                 .replace(UPPER, r"(?:(?!\p{Han})" + UPPER + ")")
                 .replace(LOWER, r"(?:(?!\p{Han})" + LOWER + ")")],
+    "superbpe": [r"\p{N}+", r"(?=(\d{3})+(?!\d))"],
+    "afmoe": [r"\p{Nd}{1,510}(?=(?>\p{Nd}{510})*(?:\P{Nd}|$))|\G\p{Nd}{510}",
+              r"\A\p{Nd}{1,2}(?=(?:\p{Nd}{3})+\Z)", r"\A\p{Nd}{3}|\G\p{Nd}{3}", AFMOE_SCRIPTS,
+              MARKED + r"[\r\n]*|" + TAIL],
+    "chameleon": CHAMELEON,
+    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", by_case(CONTRACTION + "?", r"\p{N}{1,3}")],
+    "whitespace": [r"\S+"],
 }
 POOLS += [
     "ABCabcÄöЖд中ʰ", ["camelCase", "HTTPServer", "XMLâ", "iPhone's", "A'LL", "it'S", "é'd", "АБВ'т"],
     ["/", "//", "/\n", "\r/\n", "./", "-a", "$x", "_y", "(z", "。a", "\u3000", "　a"],
     "ㄱㅎ가힣ㄅㄆㄯ「」！…“”—：；，、〜︰", "εΏΐΊᾼℂΩKÅⅎＡｚ𐐀𐒰Აა", "ा्ँ\u0300\u0345", "々〇⺀漢\u302a", ["۔", "،", "।", "|", "(", ")"],
     [" " * n for n in (3, 4, 5, 8, 9, 17, 33, 65)],
+    ["1234567", "123456", "½123", "12½3456", "1234a", "1234_5", "१२३४", "1" * 513, "4567\u0301"],
+    ["<sentinel:12>", "<sentinel:", "IMGIMGABZ", "IMGIMGABCDEZ", "IMGIMGZ", "ไทยລາວ", "ខ្មែរမြန်မာ"],
 ]
 
 
