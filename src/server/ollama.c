@@ -43,7 +43,7 @@ static void send_frame(turn *t, json_t *frame)
 
 static void put_text(const turn *t, json_t *frame, str content, str thinking, json_t *calls)
 {
-    if (!t->is_chat) {
+    if (!t->is_chat || t->is_legacy) {
         json_object_set_new(frame, "response", text_value(content));
         if (thinking.n > 0) json_object_set_new(frame, "thinking", text_value(thinking));
         return;

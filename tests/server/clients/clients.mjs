@@ -1,0 +1,249 @@
+// node clients.mjs ADDRESS: the packages `ollama` and `openai` through all that the server offers.
+// The models' replies are known (../make_models.c). Every check names itself; one that fails is
+// printed and the rest goes on.
+import assert from 'node:assert/strict'
+import { Ollama } from 'ollama'
+import OpenAI from 'openai'
+
+const address = process.argv[2]
+const ollama = new Ollama({ host: address })
+const openai = new OpenAI({ baseURL: `${address}/v1`, apiKey: 'none', maxRetries: 0 })
+const model = 'script'
+const user = (content) => [{ role: 'user', content }]
+const weather = {
+  type: 'function',
+  function: {
+    name: 'get_weather',
+    description: 'weather of a city',
+    parameters: { type: 'object', required: ['city'], properties: { city: { type: 'string' } } },
+  },
+}
+const looped = (n) => Array.from({ length: n }, (_, i) => ' ' + ['one', 'two', 'three'][i % 3])
+
+let failures = 0
+async function check(name, run) {
+  try {
+    await run()
+  } catch (e) {
+    failures++
+    console.error(`FAILED: ${name}: ${e.stack}`)
+  }
+}
+
+async function collect(stream) {
+  const all = []
+  for await (const part of stream) all.push(part)
+  return all
+}
+
+async function post(path, body) {
+  const reply = await fetch(address + path, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+  return { status: reply.status, body: await reply.json() }
+}
+
+// --- ollama -------------------------------------------------------------------------------------
+
+await check('ollama: version, list, show', async () => {
+  assert.match((await ollama.version()).version, /^\d+\.\d+\.\d+$/)
+  const names = (await ollama.list()).models.map((m) => m.name).sort()
+  assert.deepEqual(names, ['bert:latest', 'rank:latest', 'script:latest'])
+  const shown = await ollama.show({ model })
+  assert.deepEqual(shown.capabilities, ['completion', 'tools', 'thinking'])
+  assert.equal(shown.model_info['llama.context_length'], 2048)
+  assert.match(shown.template, /messages/)
+  assert.deepEqual((await ollama.show({ model: 'bert' })).capabilities, ['embedding'])
+})
+
+await check('ollama: generate', async () => {
+  const whole = await ollama.generate({ model, prompt: 'h' })
+  assert.equal(whole.response, 'Hello there!')
+  assert.equal(whole.done_reason, 'stop')
+  assert.equal(whole.eval_count, 4)
+  assert.ok(whole.total_duration >= whole.eval_duration && whole.prompt_eval_count > 0)
+  const parts = await collect(await ollama.generate({ model, prompt: 'h', stream: true }))
+  assert.equal(parts.map((p) => p.response).join(''), 'Hello there!')
+  assert.equal(parts.filter((p) => p.done).length, 1)
+  assert.ok(parts.at(-1).done)
+  const raw = await ollama.generate({ model, prompt: 'l', raw: true, options: { num_predict: 5 } })
+  assert.equal(raw.response, looped(5).join(''))
+  assert.equal(raw.done_reason, 'length')
+  assert.equal(raw.prompt_eval_count, 5) // the space before the text is three bytes
+})
+
+await check('ollama: generate with stop, system and seed', async () => {
+  const stopped = await ollama.generate({ model, prompt: 'l', options: { stop: [' three'] } })
+  assert.equal(stopped.response, ' one two')
+  assert.equal(stopped.done_reason, 'stop')
+  const plain = await ollama.generate({ model, prompt: 'h' })
+  const system = await ollama.generate({ model, prompt: 'h', system: 'Kind' })
+  assert.equal(system.prompt_eval_count, plain.prompt_eval_count + '<|system|>Kind'.length)
+})
+
+await check('ollama: chat', async () => {
+  const whole = await ollama.chat({ model, messages: user('h') })
+  assert.deepEqual(whole.message, { role: 'assistant', content: 'Hello there!' })
+  const parts = await collect(await ollama.chat({ model, messages: user('h'), stream: true }))
+  assert.equal(parts.map((p) => p.message.content).join(''), 'Hello there!')
+  assert.equal(parts.at(-1).done_reason, 'stop')
+})
+
+await check('ollama: chat with reasoning', async () => {
+  const whole = await ollama.chat({ model, messages: user('t'), think: true })
+  assert.equal(whole.message.thinking, 'I wonder')
+  assert.equal(whole.message.content, 'Yes')
+})
+
+await check('ollama: chat with a tool', async () => {
+  const ask = { model, messages: user('c'), tools: [weather] }
+  const call = { function: { name: 'get_weather', arguments: { city: 'Zürich' } } }
+  const whole = await ollama.chat(ask)
+  assert.deepEqual(whole.message.tool_calls.map((c) => c.function), [call.function])
+  assert.equal(whole.done_reason, 'stop')
+  const parts = await collect(await ollama.chat({ ...ask, stream: true }))
+  const calls = parts.flatMap((p) => p.message.tool_calls ?? [])
+  assert.deepEqual(calls.map((c) => c.function), [call.function])
+  const messages = [...user('c'), whole.message,
+    { role: 'tool', tool_name: 'get_weather', content: 'sunny, h' }]
+  const next = await ollama.chat({ model, messages, tools: [weather] })
+  assert.equal(next.message.content, 'Hello there!')
+})
+
+await check('ollama: ps and keep_alive', async () => {
+  await ollama.generate({ model, prompt: '', keep_alive: '10m' })
+  const loaded = (await ollama.ps()).models.filter((m) => m.name === 'script:latest')
+  assert.equal(loaded.length, 1)
+  assert.ok(loaded[0].size > 0)
+  assert.equal(loaded[0].context_length, 512)
+  const left = new Date(loaded[0].expires_at) - Date.now()
+  assert.ok(left > 500e3 && left < 610e3, `${left} ms left`)
+  const gone = await ollama.generate({ model, prompt: '', keep_alive: 0 })
+  assert.equal(gone.done_reason, 'unload')
+  for (let i = 0; i < 100 && (await ollama.ps()).models.length > 0; i++)
+    await new Promise((done) => setTimeout(done, 50))
+  assert.deepEqual((await ollama.ps()).models, [])
+})
+
+await check('ollama: errors', async () => {
+  const ask = { model: 'none', messages: user('h') }
+  await assert.rejects(ollama.chat(ask), (e) => e.status_code === 404 &&
+    e.error === "model 'none' not found")
+  await assert.rejects(ollama.pull({ model: 'none' }), (e) => e.status_code === 501)
+  assert.deepEqual(await post('/api/chat', ''), {
+    status: 400, body: { error: 'missing request body' } })
+  assert.deepEqual(await post('/api/generate', {}), {
+    status: 400, body: { error: 'model is required' } })
+})
+
+await check('ollama: abort frees the slot', async () => {
+  const client = new Ollama({ host: address })
+  const stream = await client.generate({ model, prompt: 'l', stream: true,
+    options: { num_predict: -1 } })
+  let n = 0
+  await assert.rejects(async () => {
+    for await (const part of stream) if (part.response && ++n === 3) client.abort()
+  }, { name: 'AbortError' })
+  assert.equal((await ollama.generate({ model, prompt: 'h' })).response, 'Hello there!')
+})
+
+// --- openai -------------------------------------------------------------------------------------
+
+await check('openai: models', async () => {
+  const ids = (await collect(await openai.models.list())).map((m) => m.id).sort()
+  assert.deepEqual(ids, ['bert:latest', 'rank:latest', 'script:latest'])
+  assert.equal((await openai.models.retrieve('script')).id, 'script:latest')
+  await assert.rejects(openai.models.retrieve('none'), OpenAI.NotFoundError)
+})
+
+await check('openai: chat', async () => {
+  const whole = await openai.chat.completions.create({ model, messages: user('h') })
+  assert.match(whole.id, /^chatcmpl-[a-z0-9]{24}$/)
+  assert.equal(whole.choices[0].message.content, 'Hello there!')
+  assert.equal(whole.choices[0].finish_reason, 'stop')
+  assert.equal(whole.usage.completion_tokens, 4)
+  const parts = await collect(await openai.chat.completions.create({ model, messages: user('h'),
+    stream: true, stream_options: { include_usage: true } }))
+  assert.equal(parts.map((p) => p.choices[0]?.delta.content ?? '').join(''), 'Hello there!')
+  assert.equal(parts[0].choices[0].delta.role, 'assistant')
+  assert.equal(parts.at(-2).choices[0].finish_reason, 'stop')
+  assert.deepEqual(parts.at(-1).choices, [])
+  assert.equal(parts.at(-1).usage.completion_tokens, 4)
+  assert.equal(new Set(parts.map((p) => p.id)).size, 1)
+})
+
+await check('openai: chat with parts, stop and a limit', async () => {
+  const messages = [{ role: 'user', content: [{ type: 'text', text: 'x' },
+    { type: 'text', text: 'l' }] }]
+  const cut = await openai.chat.completions.create({ model, messages, max_completion_tokens: 4 })
+  assert.equal(cut.choices[0].message.content, looped(4).join(''))
+  assert.equal(cut.choices[0].finish_reason, 'length')
+  const stopped = await openai.chat.completions.create({ model, messages, stop: 'wo' })
+  assert.equal(stopped.choices[0].message.content, ' one t')
+})
+
+await check('openai: reasoning', async () => {
+  const whole = await openai.chat.completions.create({ model, messages: user('t') })
+  assert.equal(whole.choices[0].message.reasoning_content, 'I wonder')
+  assert.equal(whole.choices[0].message.content, 'Yes')
+})
+
+await check('openai: tools', async () => {
+  const ask = { model, messages: user('c'), tools: [weather] }
+  const whole = await openai.chat.completions.create(ask)
+  const [call] = whole.choices[0].message.tool_calls
+  assert.equal(whole.choices[0].finish_reason, 'tool_calls')
+  assert.deepEqual(JSON.parse(call.function.arguments), { city: 'Zürich' })
+  const stream = openai.chat.completions.stream(ask)
+  const message = await stream.finalMessage()
+  assert.equal(message.tool_calls[0].function.name, 'get_weather')
+  const asked = []
+  const runner = openai.chat.completions.runTools({ model, messages: user('c'), tools: [{
+    type: 'function',
+    function: { ...weather.function, parse: JSON.parse,
+      function: (a) => { asked.push(a); return 'sunny, h' } },
+  }] })
+  assert.equal(await runner.finalContent(), 'Hello there!')
+  assert.deepEqual(asked, [{ city: 'Zürich' }])
+})
+
+await check('openai: completions', async () => {
+  const whole = await openai.completions.create({ model, prompt: 'l', max_tokens: 4 })
+  assert.equal(whole.choices[0].text, looped(4).join(''))
+  assert.equal(whole.choices[0].finish_reason, 'length')
+  const parts = await collect(await openai.completions.create({ model, prompt: 'h', stream: true }))
+  assert.equal(parts.map((p) => p.choices[0].text).join(''), 'Hello there!')
+})
+
+await check('openai: errors', async () => {
+  await assert.rejects(openai.chat.completions.create({ model: 'none', messages: user('h') }),
+    (e) => e instanceof OpenAI.NotFoundError && e.type === 'not_found_error')
+  await assert.rejects(openai.chat.completions.create({ model, messages: user('h'),
+    temperature: 'warm' }), (e) => e instanceof OpenAI.BadRequestError &&
+    /'temperature' must be a number/.test(e.message))
+})
+
+await check('openai: abort frees the slot', async () => {
+  for (let i = 0; i < 8; i++) { // twice as many as there are slots
+    const stream = await openai.chat.completions.create({ model, messages: user('l'),
+      stream: true })
+    let n = 0
+    for await (const part of stream) if (part && ++n === 3) stream.controller.abort()
+  }
+  const whole = await openai.chat.completions.create({ model, messages: user('h') })
+  assert.equal(whole.choices[0].message.content, 'Hello there!')
+})
+
+await check('replies at the same time are not mixed', async () => {
+  const digits = Array.from({ length: 20 }, (_, i) => String(i % 10))
+  const texts = await Promise.all(digits.map(async (d) => {
+    const parts = await collect(await openai.chat.completions.create({ model, messages: user(d),
+      max_tokens: 40, stream: true }))
+    return parts.map((p) => p.choices[0]?.delta.content ?? '').join('')
+  }))
+  texts.forEach((text, i) => assert.equal(text, ` ${digits[i]}a ${digits[i]}b`.repeat(20)))
+})
+
+if (failures > 0) console.error(`${failures} failed`)
+process.exit(failures > 0 ? 1 : 0)
