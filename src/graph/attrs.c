@@ -36,13 +36,23 @@ static hearth_status read_choice(const op_attr *row, str text, int64_t *out, hea
                     row->choices);
 }
 
+static hearth_status read_texts(arena *a, const onnx_attr *o, op_texts *out, hearth_err *err)
+{
+    op_text *v = arena_new(a, op_text, o->n);
+    if (!v) return err_fail(err, HEARTH_E_NOMEM, "out of memory for its strings");
+    for (size_t i = 0; i < o->n; i++) v[i] = (op_text){o->strings[i].n, true, o->strings[i].p};
+    *out = (op_texts){(int)o->n, true, v};
+    return HEARTH_OK;
+}
+
 static hearth_status read_value(arena *a, const op_attr *row, const onnx_attr *o, void *at,
                                 hearth_err *err)
 {
     static const onnx_attr_kind want[] = {
         [OP_INT] = ONNX_ATTR_INT, [OP_FLOAT] = ONNX_ATTR_FLOAT, [OP_CHOICE] = ONNX_ATTR_STRING,
         [OP_INTS] = ONNX_ATTR_INTS, [OP_FLOATS] = ONNX_ATTR_FLOATS, [OP_TEXT] = ONNX_ATTR_STRING,
-        [OP_TENSOR] = ONNX_ATTR_TENSOR, [OP_IGNORED] = ONNX_ATTR_NONE,
+        [OP_TEXTS] = ONNX_ATTR_STRINGS, [OP_TENSOR] = ONNX_ATTR_TENSOR,
+        [OP_GRAPH] = ONNX_ATTR_GRAPH, [OP_IGNORED] = ONNX_ATTR_NONE,
     };
     if (row->kind == OP_IGNORED) return HEARTH_OK;
     if (o->ref.n) return err_fail(err, HEARTH_E_UNSUPPORTED, "it refers to a function's parameter");
@@ -55,7 +65,9 @@ static hearth_status read_value(arena *a, const op_attr *row, const onnx_attr *o
     case OP_INTS: *(op_ints *)at = (op_ints){(int)o->n, true, o->ints}; break;
     case OP_FLOATS: *(op_floats *)at = (op_floats){(int)o->n, true, o->floats}; break;
     case OP_TEXT: *(op_text *)at = (op_text){o->s.n, true, o->s.p}; break;
+    case OP_TEXTS: return read_texts(a, o, at, err);
     case OP_TENSOR: return graph_constant(a, o->tensor, at, err);
+    case OP_GRAPH: *(const onnx_graph **)at = o->graph; break;
     case OP_IGNORED: break;
     }
     return HEARTH_OK;

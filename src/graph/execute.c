@@ -1,12 +1,12 @@
 // graph_run(): the nodes in order, and memory for those whose shapes come with the values.
-#include "graph/graph_int.h"
+#include "graph/control.h"
 
 static hearth_status no_memory(hearth_err *err)
 {
     return err_fail(err, HEARTH_E_NOMEM, "out of memory for a value");
 }
 
-static void drop(session_value *v)
+void session_drop(session_value *v)
 {
     if (!v->owned) return;
     mem_free(v->owned);
@@ -37,7 +37,7 @@ static hearth_status alloc_results(graph_session *s, int node, hearth_err *err)
     for (int k = 0; k < n->n_out; k++) {
         if (n->out[k] < 0) continue;
         session_value *v = &s->values[n->out[k]];
-        drop(v);
+        session_drop(v);
         v->owned = mem_alloc(MEM_SCRATCH, size_max(tensor_bytes(&v->t), 1));
         if (!v->owned) return no_memory(err);
         v->t.data = v->owned;
@@ -48,6 +48,8 @@ static hearth_status alloc_results(graph_session *s, int node, hearth_err *err)
 static hearth_status run_dynamic(graph_session *s, int node, hearth_err *err)
 {
     size_t n_scratch;
+    const graph_node *n = &s->g->nodes[node];
+    if (n->op->control != CONTROL_NONE) return node_blame(n, control_run(s, node, err), err);
     ASSERT(node_can_shape(s, node, true));
     HEARTH_TRY(node_shape(s, node, err));
     HEARTH_TRY(node_scratch(s, node, &n_scratch, err));
@@ -66,7 +68,7 @@ static void release_inputs(graph_session *s, int node)
     for (int k = 0; k < n->n_in; k++) {
         if (n->in[k] < 0) continue;
         session_value *v = &s->values[n->in[k]];
-        if (v->last_use == node) drop(v);
+        if (v->last_use == node) session_drop(v);
     }
 }
 

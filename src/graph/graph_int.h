@@ -18,15 +18,21 @@ typedef struct graph_node {
     int n_in, n_out;
     const int *in, *out; // values; -1: left out
     const void *params;
+    // Of If, Loop and Scan: their bodies. in[sub_first[k]...] are the values that body k captures.
+    int n_own_in, n_sub; // own: inputs that the model gives; the captured ones follow
+    graph *const *sub;
+    const int *sub_first;
 } graph_node;
 
 struct graph {
-    arena memory;
+    arena memory; // empty in a body: all is in that of the outermost graph
     int n_values, n_nodes, n_inputs, n_outputs;
     graph_value *values;
     graph_node *nodes;       // each after the nodes it reads from
     graph_port *inputs, *outputs;
     int *input_value, *output_value;
+    int n_captured; // the last inputs of a body are values of the graph around it
+    int *captured;  // their numbers there
 };
 
 typedef enum value_state {
@@ -47,6 +53,9 @@ typedef struct session_node {
     bool is_static; // shapes are known since graph_prepare()
     bool is_done;   // all results are constants
     size_t scratch_bytes, scratch_at; // of static nodes; at: in the block
+    graph_session **sub;   // of bodies, NULL before they run
+    const tensor **sub_in; // inputs of the body that runs
+    bool *sub_known;       // which of them are constants
 } session_node;
 
 struct graph_session {
@@ -72,6 +81,12 @@ hearth_status node_shape(graph_session *s, int node, hearth_err *err);
 hearth_status node_scratch(graph_session *s, int node, size_t *out, hearth_err *err);
 hearth_status node_run(graph_session *s, int node, void *scratch, hearth_err *err);
 size_t tensor_bytes(const tensor *t);
+hearth_status node_blame(const graph_node *n, hearth_status st, hearth_err *err); // whose fault
+
+// graph_prepare() with inputs whose values are known (NULL: none); their data must stay.
+hearth_status session_prepare(const graph *g, const tensor *const *inputs, const bool *known,
+                              graph_session **out, hearth_err *err);
+void session_drop(session_value *v); // the heap block of a value
 
 // Live ranges to offsets. See plan.c.
 typedef struct plan_item { int first, last; size_t bytes, offset; } plan_item;

@@ -4,7 +4,7 @@
 
 enum { ALIGN = 64 };
 
-static hearth_status blame(const graph_node *n, hearth_status st, hearth_err *err)
+hearth_status node_blame(const graph_node *n, hearth_status st, hearth_err *err)
 {
     if (st != HEARTH_OK) {
         err_prefix(err, "node '%.*s' (%s, %s%.*s %d): ", STR_ARG(n->name), n->op->name,
@@ -80,6 +80,7 @@ static hearth_status check_inputs(const op_call *c)
 bool node_can_shape(const graph_session *s, int node, bool is_running)
 {
     const graph_node *n = &s->g->nodes[node];
+    if (n->op->control != CONTROL_NONE) return false;
     for (int i = 0; i < n->n_in; i++) {
         if (n->in[i] < 0) continue;
         const session_value *v = &s->values[n->in[i]];
@@ -122,7 +123,7 @@ hearth_status node_shape(graph_session *s, int node, hearth_err *err)
 {
     op_call c = s->nodes[node].call;
     c.err = err;
-    return blame(&s->g->nodes[node], infer(&c), err);
+    return node_blame(&s->g->nodes[node], infer(&c), err);
 }
 
 // --- half precision -----------------------------------------------------------------------------
@@ -226,7 +227,7 @@ hearth_status node_scratch(graph_session *s, int node, size_t *out, hearth_err *
     size_t n_wide = widening_bytes(&c);
     c.err = err;
     if (n_wide) use_stand_ins(s, &c, NULL);
-    HEARTH_TRY(blame(&s->g->nodes[node], own_scratch(&c, out), err));
+    HEARTH_TRY(node_blame(&s->g->nodes[node], own_scratch(&c, out), err));
     *out += n_wide;
     return HEARTH_OK;
 }
@@ -238,5 +239,5 @@ hearth_status node_run(graph_session *s, int node, void *scratch, hearth_err *er
     c.err = err;
     c.scratch = scratch;
     hearth_status st = n_wide ? run_widened(s, c, n_wide) : c.op->run(&c);
-    return blame(&s->g->nodes[node], st, err);
+    return node_blame(&s->g->nodes[node], st, err);
 }

@@ -1,5 +1,5 @@
 // graph_prepare(): shapes, constants and the memory plan of a graph for given input shapes.
-#include "graph/graph_int.h"
+#include "graph/control.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static hearth_status bind_node(graph_session *s, int i, hearth_err *err)
     for (int k = 0; k < n->n_out; k++) out[k] = n->out[k] < 0 ? NULL : &s->values[n->out[k]].t;
     s->nodes[i].call = (op_call){.op = n->op, .params = n->params, .opset = n->opset,
                                  .n_in = n->n_in, .n_out = n->n_out, .in = in, .out = out};
-    return HEARTH_OK;
+    return n->n_sub ? control_bind(s, i, err) : HEARTH_OK;
 }
 
 static hearth_status create_arrays(graph_session *s, hearth_err *err)
@@ -74,7 +74,8 @@ static hearth_status check_port(const graph_port *p, const tensor *t, hearth_err
     return HEARTH_OK;
 }
 
-static hearth_status set_input(graph_session *s, int i, const tensor *t, hearth_err *err)
+static hearth_status set_input(graph_session *s, int i, const tensor *t, bool is_known,
+                               hearth_err *err)
 {
     const graph_port *p = &s->g->inputs[i];
     session_value *v = &s->values[s->g->input_value[i]];
@@ -86,8 +87,8 @@ static hearth_status set_input(graph_session *s, int i, const tensor *t, hearth_
         return st;
     }
     tensor_set(&v->t, t->type, t->n_dims, t->dim);
-    v->t.data = NULL;
-    v->state = VALUE_SHAPED;
+    v->t.data = is_known ? t->data : NULL;
+    v->state = is_known ? VALUE_CONST : VALUE_SHAPED;
     return HEARTH_OK;
 }
 
@@ -201,25 +202,28 @@ static hearth_status plan_memory(graph_session *s, hearth_err *err)
 
 // --- the whole ----------------------------------------------------------------------------------
 
-static hearth_status prepare(graph_session *s, const tensor *const *inputs, hearth_err *err)
+static hearth_status prepare(graph_session *s, const tensor *const *inputs, const bool *known,
+                             hearth_err *err)
 {
     const graph *g = s->g;
     HEARTH_TRY(create_arrays(s, err));
-    for (int i = 0; i < g->n_inputs; i++) HEARTH_TRY(set_input(s, i, inputs[i], err));
+    for (int i = 0; i < g->n_inputs; i++) {
+        HEARTH_TRY(set_input(s, i, inputs[i], known && known[i], err));
+    }
     for (int i = 0; i < g->n_nodes; i++) HEARTH_TRY(prepare_node(s, i, err));
     for (int i = 0; i < g->n_outputs; i++) s->values[g->output_value[i]].last_use = g->n_nodes;
     return plan_memory(s, err);
 }
 
-hearth_status graph_prepare(const graph *g, const tensor *const *inputs, graph_session **out,
-                            hearth_err *err)
+hearth_status session_prepare(const graph *g, const tensor *const *inputs, const bool *known,
+                              graph_session **out, hearth_err *err)
 {
     *out = NULL;
     graph_session *s = mem_alloc_zero(MEM_MODEL, 1, sizeof *s);
     if (!s) return no_memory(err);
     s->g = g;
     arena_init(&s->memory, MEM_MODEL, LIMIT_GRAPH_MEMORY);
-    hearth_status st = prepare(s, inputs, err);
+    hearth_status st = prepare(s, inputs, known, err);
     if (st != HEARTH_OK) {
         graph_session_free(s);
         return st;
@@ -228,9 +232,16 @@ hearth_status graph_prepare(const graph *g, const tensor *const *inputs, graph_s
     return HEARTH_OK;
 }
 
+hearth_status graph_prepare(const graph *g, const tensor *const *inputs, graph_session **out,
+                            hearth_err *err)
+{
+    return session_prepare(g, inputs, NULL, out, err);
+}
+
 void graph_session_free(graph_session *s)
 {
     if (!s) return;
+    for (int i = 0; s->nodes && i < s->g->n_nodes; i++) control_free(s, i);
     for (int i = 0; s->values && i < s->g->n_values; i++) mem_free(s->values[i].owned);
     mem_free(s->block);
     arena_release(&s->memory);

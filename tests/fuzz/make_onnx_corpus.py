@@ -32,6 +32,23 @@ save("half_gemm", [h.make_node("Gemm", ["x", "x"], ["y"], transB=1)],
 save("slice_pad", [h.make_node("Slice", ["x", "b", "e"], ["s"]),
                    h.make_node("Pad", ["s", "p"], ["y"], mode="reflect")],
      [("x", T.FLOAT, [5]), ("b", T.INT64, [1]), ("e", T.INT64, [1]), ("p", T.INT64, [2])])
+then = h.make_graph([h.make_node("Relu", ["x"], ["t"])], "then", [],
+                    [h.make_tensor_value_info("t", T.FLOAT, None)])
+other = h.make_graph([h.make_node("Resize", ["x", "", "scales"], ["r"], mode="linear")], "else", [],
+                     [h.make_tensor_value_info("r", T.FLOAT, None)])
+save("if_resize", [h.make_node("If", ["b"], ["y"], then_branch=then, else_branch=other)],
+     [("b", T.BOOL, []), ("x", T.FLOAT, [2, 3])], [h.make_tensor("scales", T.FLOAT, [2], [2, .5])])
+body = h.make_graph([h.make_node("Add", ["s", "v"], ["n"]), h.make_node("Mul", ["n", "v"], ["o"])],
+                    "body", [h.make_tensor_value_info(n, T.FLOAT, [2]) for n in ("s", "v")],
+                    [h.make_tensor_value_info(n, T.FLOAT, [2]) for n in ("n", "o")])
+save("scan", [h.make_node("Scan", ["a", "x"], ["z", "y"], body=body, num_scan_inputs=1)],
+     [("a", T.FLOAT, [2]), ("x", T.FLOAT, [3, 2])])
+save("lstm", [h.make_node("LSTM", ["x", "w", "r", "", "n"], ["y"], hidden_size=2)],
+     [("x", T.FLOAT, [3, 1, 2]), ("w", T.FLOAT, [1, 8, 2]), ("r", T.FLOAT, [1, 8, 2]),
+      ("n", T.INT32, [1])])
+save("codes", [h.make_node("QLinearMatMul", ["x", "s", "z", "x", "s", "z", "s", "z"], ["y"])],
+     [("x", T.UINT8, [2, 2])], [h.make_tensor("s", T.FLOAT, [], [0.5]),
+                                h.make_tensor("z", T.UINT8, [], [3])], out_type=T.UINT8)
 save("quantize", [h.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
                   h.make_node("DequantizeLinear", ["q", "s", "z"], ["y"])],
      [("x", T.FLOAT, [2, 2])], [h.make_tensor("s", T.FLOAT, [], [0.1]),

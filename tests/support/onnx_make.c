@@ -81,6 +81,47 @@ static void put_model(buf *out, buf *graph, int64_t opset)
     put_message(out, 7, graph);
 }
 
+static void put_names(buf *node, unsigned number, const char *const *names)
+{
+    for (; *names; names++) pb_put_text(node, number, *names);
+}
+
+static void put_loop(buf *graph, buf *body)
+{
+    static const char *const in[] = {"m", "", "x", NULL}, *const out[] = {"acc", "rows", NULL};
+    buf node = fresh(), attr = fresh();
+    pb_put_text(&attr, 1, "body");
+    pb_put_int(&attr, 20, 5);
+    put_message(&attr, 6, body);
+    put_names(&node, 1, in);
+    put_names(&node, 2, out);
+    pb_put_text(&node, 4, "Loop");
+    put_message(&node, 5, &attr);
+    put_message(graph, 1, &node);
+}
+
+void onnx_make_loop(buf *out)
+{
+    enum { F32 = 1, I64 = 7, BOOL = 9 };
+    static const int64_t two[1] = {2};
+    buf graph = fresh(), body = fresh();
+    put_node(&body, "Add", "was", "x", "is", NULL);
+    put_node(&body, "Identity", "go", NULL, "go_on", NULL);
+    put_node(&body, "Identity", "is", NULL, "row", NULL);
+    put_value(&body, 11, "i", I64, 0, NULL);
+    put_value(&body, 11, "go", BOOL, 0, NULL);
+    put_value(&body, 11, "was", F32, 1, two);
+    put_value(&body, 12, "go_on", BOOL, 0, NULL);
+    put_value(&body, 12, "is", F32, 1, two);
+    put_value(&body, 12, "row", F32, 1, two);
+    put_loop(&graph, &body);
+    put_value(&graph, 11, "m", I64, 0, NULL);
+    put_value(&graph, 11, "x", F32, 1, two);
+    put_value(&graph, 12, "acc", F32, -1, NULL);
+    put_value(&graph, 12, "rows", F32, -1, NULL);
+    put_model(out, &graph, 17);
+}
+
 void onnx_make_small(buf *out)
 {
     static const float w[3] = {1, 2, -30};

@@ -12,5 +12,8 @@ void onnx_make_small(buf *out);
 // One node `op` over inputs "x" (and "i", when given) of the types; `attr` is an AttributeProto.
 void onnx_make_node(buf *out, const char *op, int64_t opset, int x_type, int i_type,
                     const buf *attr);
+// acc = x; m times: acc = acc + x. Inputs int64 m, float32 x[2]; outputs acc and `rows`, the acc of
+// every time. The body captures x.
+void onnx_make_loop(buf *out);
 
 #endif

@@ -57,6 +57,7 @@ int64_t tensor_items(const tensor *t); // product; shape is known and has been c
 typedef struct op_ints { int n; bool given; const int64_t *v; } op_ints;
 typedef struct op_floats { int n; bool given; const float *v; } op_floats;
 typedef struct op_text { size_t n; bool given; const char *p; } op_text;
+typedef struct op_texts { int n; bool given; const op_text *v; } op_texts;
 
 typedef enum op_attr_kind {
     OP_INT,     // int64_t, default `def`
@@ -65,7 +66,9 @@ typedef enum op_attr_kind {
     OP_INTS,    // op_ints
     OP_FLOATS,  // op_floats
     OP_TEXT,    // op_text
+    OP_TEXTS,   // op_texts
     OP_TENSOR,  // tensor with data, type T_NONE when absent
+    OP_GRAPH,   // const struct onnx_graph *, which only the engine understands
     OP_IGNORED  // legal, without effect on results
 } op_attr_kind;
 typedef struct op_attr {
@@ -92,8 +95,11 @@ typedef struct op_call {
 enum { // flags
     OP_WIDEN = 1,      // half precision through float32
     OP_BY_SHAPE = 2,   // the result depends on shapes alone (Shape, Size)
-    OP_NO_FOLD = 4     // not to be computed ahead of time (random numbers)
+    OP_NO_FOLD = 4,    // not to be computed ahead of time (random numbers)
+    OP_ANY_OUT = 8     // the first result may be left out, too
 };
+
+typedef enum op_control { CONTROL_NONE, CONTROL_IF, CONTROL_LOOP, CONTROL_SCAN } op_control;
 
 typedef struct graph_op {
     const char *name;
@@ -110,6 +116,7 @@ typedef struct graph_op {
     int n_attrs;
     size_t params_bytes;
     const void *aux;     // what the family needs to tell its members apart
+    op_control control;  // bodies that are graphs: the engine runs it, without shape() and run()
     hearth_status (*check)(const op_call *c);                // NULL: nothing to check
     hearth_status (*shape)(const op_call *c);                // types and dims of out
     hearth_status (*plan)(const op_call *c, size_t *scratch); // NULL: no scratch
