@@ -197,7 +197,11 @@ hearth_status source_open(const char *name, source *out, hearth_err *err)
 hearth_status source_open_adapter(const char *name, const gguf *model, source *out,
                                   hearth_err *err)
 {
+    str arch = {0};
     *out = (source){0};
-    (void)model;
+    if (hf_is_adapter(name)) {
+        HEARTH_TRY(gguf_get_str(model, "general.architecture", &arch, NULL, err));
+        return hf_open_adapter(name, arch, &out->folder, &out->g, err);
+    }
     return index_parts(name, map_files(name, out, err), out, err);
 }

@@ -172,6 +172,8 @@ static const hf_family families[] = {
      .more_keys = add_command_r_keys},
 };
 
+const hf_family *hf_family_at(size_t i) { return i < COUNTOF(families) ? &families[i] : NULL; }
+
 const hf_family *hf_family_find(str class_name)
 {
     for (size_t i = 0; i < COUNTOF(families); i++) {

@@ -227,13 +227,18 @@ static hearth_status split_path(hf_model *m, const char *path, str *only, hearth
     return m->dir ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "%s: no memory for its name", path);
 }
 
-hearth_status hf_folder_open(hf_model *m, const char *path, hearth_err *err)
+void hf_model_init(hf_model *m)
 {
-    str only;
     arena_init(&m->mem, MEM_MODEL, FOLDER_BYTES_MAX);
     conf_init(&m->config);
     conf_init(&m->generation);
     conf_init(&m->tokenizer);
+}
+
+hearth_status hf_folder_open(hf_model *m, const char *path, hearth_err *err)
+{
+    str only;
+    hf_model_init(m);
     HEARTH_TRY(split_path(m, path, &only, err));
     HEARTH_TRY(hf_folder_read(m, "config.json", NULL, &m->config, err));
     if (conf_count(&m->config) == 0) {

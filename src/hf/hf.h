@@ -26,6 +26,13 @@ uint64_t hf_bytes(const hf_model *m); // of all safetensors files
 // The model as a GGUF index, which the model outlives. Once for a model.
 hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err);
 
+// An adapter of PEFT: a folder with adapter_config.json and adapter_model.safetensors.
+bool hf_is_adapter(const char *path);
+// As a GGUF index for models of the architecture `arch`, with the keys and names of llama.cpp's own
+// converter (docs/ADAPTERS.md); *m outlives it.
+hearth_status hf_open_adapter(const char *path, str arch, hf_model **m, gguf **out,
+                              hearth_err *err);
+
 typedef struct hf_convert_options {
     bool is_auto; // F16 where the folder's first matrix is that, BF16 otherwise
     dtype type;   // of matrices, unless is_auto: F32, F16, BF16, Q8_0

@@ -83,6 +83,7 @@ typedef struct hf_family {
     bool is_tied;          // lm_head is left out
 } hf_family;
 const hf_family *hf_family_find(str class_name); // NULL when unknown
+const hf_family *hf_family_at(size_t i);         // NULL past the end
 extern const hf_name hf_common_names[];
 extern const hf_key hf_common_keys[];
 
@@ -101,6 +102,7 @@ struct hf_model {
 };
 
 // --- folder.c ------------------------------------------------------------------------------------
+void hf_model_init(hf_model *m); // of a zeroed one, so that it can be closed
 hearth_status hf_folder_open(hf_model *m, const char *path, hearth_err *err);
 void hf_folder_close(hf_model *m);
 // A file of the folder; *out is empty when it is not there.
@@ -122,6 +124,8 @@ int64_t hf_head_size(const hf_model *m);
 
 // --- hf_plan.c -----------------------------------------------------------------------------------
 hearth_status hf_plan(hf_model *m, hearth_err *err);
+// The GGUF name and operation of a tensor in a family; false: it has none, or is an expert's.
+bool hf_name_of(const hf_family *f, str theirs, char out[64], hf_op *op);
 size_t hf_tensor_count(const hf_model *m);
 const hf_tensor *hf_tensor_at(const hf_model *m, size_t i);
 // rope_factors.c: frequency factors that config.json gives and GGUF keeps as tensors.

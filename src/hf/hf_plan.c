@@ -83,6 +83,26 @@ static const hf_name *find_row(const hf_name *rows, const parsed_name *p)
     return NULL;
 }
 
+static void print_name(const parsed_name *p, const hf_name *row, char out[64])
+{
+    if (p->layer >= 0)
+        snprintf(out, 64, "blk.%lld.%s%s", (long long)p->layer, row->ours, p->ending);
+    else
+        snprintf(out, 64, "%s%s", row->ours, p->ending);
+}
+
+bool hf_name_of(const hf_family *f, str theirs, char out[64], hf_op *op)
+{
+    parsed_name p;
+    if (!parse_name(theirs, &p) || p.expert >= 0) return false;
+    const hf_name *row = find_row(f->names, &p);
+    if (!row) row = find_row(hf_common_names, &p);
+    if (!row) return false;
+    print_name(&p, row, out);
+    *op = row->op;
+    return true;
+}
+
 // What a file may hold and a model does not need: tables that older versions of the library saved.
 static bool is_unneeded(const hf_model *m, const parsed_name *p)
 {
@@ -218,10 +238,7 @@ static hearth_status add_source(hf_model *m, const hf_source *s, hearth_err *err
     }
     HEARTH_TRY(check_source(s, err));
     hf_tensor t = {.type = s->t->type}, *placed;
-    if (p.layer >= 0)
-        snprintf(t.name, sizeof t.name, "blk.%lld.%s%s", (long long)p.layer, row->ours, p.ending);
-    else
-        snprintf(t.name, sizeof t.name, "%s%s", row->ours, p.ending);
+    print_name(&p, row, t.name);
     set_shape(&t, s->t);
     t.is_float = is_always_float(&t, &p);
     set_op(m, &t, row, &p);
