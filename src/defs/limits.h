@@ -39,6 +39,7 @@
 #define LIMIT_STATE (1 << 28)           // floats that one layer remembers of a sequence; 2 M in use
 #define LIMIT_DELTA_HEAD 512            // key of a gated delta net's head; 128 in published models
 #define LIMIT_FF (1 << 22)
+#define LIMIT_STREAMS 8                  // residual streams; 4 in the only published models
 #define LIMIT_EXPERTS 4096               // of a layer; 512 in the largest published models
 #define LIMIT_VOCAB (1 << 22)            // 4 M: sixteen times the largest published vocabulary
 #define LIMIT_TOKEN_BYTES 65535          // one vocabulary entry

@@ -60,6 +60,11 @@ void cpu_layer_norm(dev *d, dev_view x, const dev_weight *w, const dev_weight *b
                     int64_t n_rows, int64_t n, dev_view y);
 void cpu_mul(dev *d, dev_view a, dev_view b, int64_t n, dev_view y);
 void cpu_lerp(dev *d, dev_view a, dev_view b, dev_view t, int64_t n, dev_view y);
+void cpu_mul_rows(dev *d, dev_view x, const dev_weight *w, int64_t n_rows, int64_t n, dev_view y);
+void cpu_match_rms(dev *d, dev_view x, dev_view like, int64_t n_rows, int64_t n, dev_view y);
+void cpu_relu_above(dev *d, dev_view x, float sigmas, int64_t n_rows, int64_t n, dev_view y);
+void cpu_add_blend(dev *d, dev_view x, int64_t n_x, dev_view w, int64_t n_rows, int64_t n,
+                   dev_view y, int64_t n_y);
 void cpu_sigmoid(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
 void cpu_relu_sqr(dev *d, dev_view x, int64_t n_rows, int64_t n, dev_view y);
 void cpu_short_conv(dev *d, dev_view x, const dev_weight *w, const dev_state *s,

@@ -18,7 +18,7 @@ typedef struct rows_job {
     float eps; // or another number that all rows share
     const int32_t *ids;
     const float *weights;
-    int64_t n_terms;
+    int64_t n_terms, n_in_part;
     const dev_rope *rope;
     int64_t n_head;
 } rows_job;
@@ -287,6 +287,59 @@ void cpu_mix(dev *d, dev_view x, const int32_t *ids, const float *weights, int64
     rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n, .ids = ids,
                   .weights = weights, .n_terms = n_terms};
     run_rows(cpu_of(d), &j, n * n_terms, mix_row);
+}
+
+static void mul_rows_row(const rows_job *j, int64_t r)
+{
+    j->k->mul(j->a + r * j->n, j->b, j->y + r * j->n, j->n);
+}
+
+void cpu_mul_rows(dev *d, dev_view x, const dev_weight *w, int64_t n_rows, int64_t n, dev_view y)
+{
+    ASSERT(w->type == DTYPE_F32 && w->n_in == n);
+    rows_job j = {.a = cpu_f32(x), .b = cpu_f32(w->data), .y = cpu_f32(y), .n_rows = n_rows,
+                  .n = n};
+    run_rows(cpu_of(d), &j, n, mul_rows_row);
+}
+
+static void match_row(const rows_job *j, int64_t r)
+{
+    j->k->match_rms(j->a + r * j->n, j->b + r * j->n, j->y + r * j->n, j->n);
+}
+
+void cpu_match_rms(dev *d, dev_view x, dev_view like, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .b = cpu_f32(like), .y = cpu_f32(y), .n_rows = n_rows, .n = n};
+    run_rows(cpu_of(d), &j, 2 * n, match_row);
+}
+
+static void relu_above_row(const rows_job *j, int64_t r)
+{
+    j->k->relu_above(j->a + r * j->n, j->eps, j->y + r * j->n, j->n);
+}
+
+void cpu_relu_above(dev *d, dev_view x, float sigmas, int64_t n_rows, int64_t n, dev_view y)
+{
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_rows, .n = n, .eps = sigmas};
+    run_rows(cpu_of(d), &j, 2 * n, relu_above_row);
+}
+
+// Row r of the job is row r % n_in_part of result r / n_in_part.
+static void blend_row(const rows_job *j, int64_t r)
+{
+    int64_t part = r / j->n_in_part, row = r % j->n_in_part, n_parts = j->n_rows / j->n_in_part;
+    const float *w = j->weights + (row * n_parts + part) * j->n_terms;
+    for (int64_t t = 0; t < j->n_terms; t++)
+        j->k->add_scaled(j->a + (t * j->n_in_part + row) * j->n, w[t], j->y + r * j->n, j->n);
+}
+
+void cpu_add_blend(dev *d, dev_view x, int64_t n_x, dev_view w, int64_t n_rows, int64_t n,
+                   dev_view y, int64_t n_y)
+{
+    ASSERT(n_x > 0 && n_y > 0);
+    rows_job j = {.a = cpu_f32(x), .y = cpu_f32(y), .n_rows = n_y * n_rows, .n = n,
+                  .weights = cpu_f32(w), .n_terms = n_x, .n_in_part = n_rows};
+    run_rows(cpu_of(d), &j, n * n_x, blend_row);
 }
 
 // The angle is a double: at position 100,000 a float angle is off by 0.004 rad.

@@ -156,6 +156,19 @@ typedef struct dev_ops {
     // y = (u + 1) * g * sigmoid(1.702 g), g = min(gate, limit), u = up held in [-limit, limit].
     void (*swiglu_clamped)(dev *d, dev_view gate, dev_view up, float limit, int64_t n_rows,
                            int64_t n, dev_view y);
+    // y = x times the vector, on each row. In place is legal.
+    void (*mul_rows)(dev *d, dev_view x, const dev_weight *w, int64_t n_rows, int64_t n,
+                     dev_view y);
+    // Each row of y = that of x, multiplied to have the root mean square of that of `like`
+    // (kern/kern.h). In place is legal.
+    void (*match_rms)(dev *d, dev_view x, dev_view like, int64_t n_rows, int64_t n, dev_view y);
+    // y = what of x lies higher than so many standard deviations above its row's mean, otherwise 0.
+    // In place is legal.
+    void (*relu_above)(dev *d, dev_view x, float sigmas, int64_t n_rows, int64_t n, dev_view y);
+    // y[i] += sum over j < n_x, in this order, of w[i][j] * x[j] for every row, with weights w
+    // [n_rows][n_y][n_x] of its own; x [n_x][n_rows][n], y [n_y][n_rows][n]. They do not overlap.
+    void (*add_blend)(dev *d, dev_view x, int64_t n_x, dev_view w, int64_t n_rows, int64_t n,
+                      dev_view y, int64_t n_y);
     // y = s * x; y = cap * tanh(x / cap). n_rows rows of n, in place is legal.
     void (*scale)(dev *d, dev_view x, float s, int64_t n_rows, int64_t n, dev_view y);
     void (*soft_cap)(dev *d, dev_view x, float cap, int64_t n_rows, int64_t n, dev_view y);

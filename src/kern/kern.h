@@ -134,6 +134,12 @@ typedef struct kern {
     void (*relu_sqr)(const float *x, float *y, int64_t n);
     // y = 1 / (1 + exp(-x)). In place is legal. bounded: 2^-21 relative, or 2^-148 where denormal.
     void (*sigmoid)(const float *x, float *y, int64_t n);
+    // y = x * sqrt(mean(like^2)) / sqrt(max(mean(x^2), 1e-5)), n > 0: x of the size of `like`.
+    // In place is legal. ordered.
+    void (*match_rms)(const float *x, const float *like, float *y, int64_t n);
+    // y = max(x - (mean(x) + sigmas * sqrt(mean((x - mean(x))^2))), 0), n > 0. In place is legal.
+    // ordered.
+    void (*relu_above)(const float *x, float sigmas, float *y, int64_t n);
     // y = s * x, in place is legal; and y += s * x, the product rounded, then the sum. exact.
     void (*scale)(const float *x, float s, float *y, int64_t n);
     void (*add_scaled)(const float *x, float s, float *y, int64_t n);

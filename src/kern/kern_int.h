@@ -20,6 +20,8 @@ void kern_fill_ref_delta(kern *k);
 #define RWKV7_DECAY 0x1.368b30p-1f
 #define RWKV7_NORM_MIN 1e-12f // a shorter key is not stretched to length 1
 
+#define MATCH_RMS_MIN 1e-5f // a smaller mean of squares counts as this much
+
 // x86: CPU_AVX2
 void kern_fill_vec_avx2(kern *k);
 void kern_fill_quant_avx2(kern *k);

@@ -19,34 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const gguf_kv *find_list(const gguf *g, const llm_config *c, const char *name)
-{
-    char key[96];
-    snprintf(key, sizeof key, "%s.%s", c->arch, name);
-    const gguf_kv *kv = gguf_find(g, key);
-    return kv && kv->type == GGUF_ARRAY && kv->n == (uint64_t)c->n_layer ? kv : NULL;
-}
-
-static hearth_status read_pattern(const gguf *g, llm_config *c, hearth_err *err)
-{
-    const gguf_kv *kv = find_list(g, c, "attention.sliding_window_pattern");
-    int64_t item = 0;
-    bool ok = kv != NULL;
-    c->has_local_list = true;
-    for (int64_t i = 0; ok && i < c->n_layer; i++) {
-        ok = gguf_item_i64(kv, (uint64_t)i, &item);
-        if (item) c->local_list[i / 64] |= (uint64_t)1 << (i % 64);
-    }
-    if (ok) return HEARTH_OK;
-    return err_fail(err, HEARTH_E_FORMAT,
-                    "key '%s.attention.sliding_window_pattern': not a list with an item per layer",
-                    c->arch);
-}
-
 // Key/value heads: one number for all layers, or a list in which layers of a kind are equal.
 static hearth_status read_kv_heads(const gguf *g, llm_config *c, hearth_err *err)
 {
-    const gguf_kv *kv = find_list(g, c, "attention.head_count_kv");
+    const gguf_kv *kv = llm_find_list(g, c, "attention.head_count_kv");
     int64_t n[2] = {c->n_head_kv, c->n_head_kv}, item = 0; // global, local
     bool seen[2] = {false, false}, ok = true;
     for (int64_t i = 0; kv && ok && i < c->n_layer; i++) {
@@ -81,40 +57,6 @@ static hearth_status read_heads(const gguf *g, llm_config *c, hearth_err *err)
                     (long long)c->d_local, (long long)d_v_local, (long long)c->n_rot_local);
 }
 
-static int64_t first_shared(const llm_config *c) { return c->n_layer - c->n_shared_kv; }
-
-// The last layer with keys of its own that is of this one's kind; -1: there is none.
-static int64_t find_source(const llm_config *c, int64_t layer)
-{
-    int64_t i = first_shared(c) - 1;
-    while (i >= 0 && llm_is_local(c, i) != llm_is_local(c, layer)) i--;
-    return i;
-}
-
-static hearth_status read_count(const gguf *g, const llm_config *c, const char *name, int64_t max,
-                                int64_t *out, hearth_err *err)
-{
-    char key[96];
-    uint64_t n = 0;
-    bool found;
-    snprintf(key, sizeof key, "%s.%s", c->arch, name);
-    HEARTH_TRY(gguf_get_u64(g, key, (uint64_t)max, &n, &found, err));
-    *out = (int64_t)n;
-    return HEARTH_OK;
-}
-
-static hearth_status read_shared(const gguf *g, llm_config *c, hearth_err *err)
-{
-    HEARTH_TRY(read_count(g, c, "attention.shared_kv_layers", c->n_layer - 1, &c->n_shared_kv,
-                          err));
-    for (int64_t i = first_shared(c); i < c->n_layer; i++)
-        if (find_source(c, i) < 0)
-            return err_fail(err, HEARTH_E_FORMAT,
-                            "key '%s.attention.shared_kv_layers': layer %lld has no layer of its "
-                            "kind to read from", c->arch, (long long)i);
-    return HEARTH_OK;
-}
-
 static hearth_status configure_gemma4(const gguf *g, llm_config *c, hearth_err *err)
 {
     const float local_base = 10000, no_cap = 0;
@@ -127,11 +69,11 @@ static hearth_status configure_gemma4(const gguf *g, llm_config *c, hearth_err *
                                &c->rope_base_local, err));
     HEARTH_TRY(llm_read_number(g, c, "final_logit_softcapping", 0, 1e6, &no_cap, &c->logit_cap,
                                err));
-    HEARTH_TRY(read_count(g, c, "embedding_length_per_layer_input", LIMIT_FF / LIMIT_LAYERS,
-                          &c->n_embd_layer, err));
-    HEARTH_TRY(read_pattern(g, c, err));
+    HEARTH_TRY(llm_read_count(g, c, "embedding_length_per_layer_input", LIMIT_FF / LIMIT_LAYERS,
+                              &c->n_embd_layer, err));
+    HEARTH_TRY(llm_read_local_list(g, c, err));
     HEARTH_TRY(read_heads(g, c, err));
-    return read_shared(g, c, err);
+    return llm_read_shared(g, c, err);
 }
 
 static void set_memory(const llm_config *c, int64_t layer, llm_memory *m)
@@ -140,7 +82,7 @@ static void set_memory(const llm_config *c, int64_t layer, llm_memory *m)
         m->n_head_kv = c->n_head_kv_local;
         m->d_k = m->d_v = c->d_local;
     }
-    if (layer >= first_shared(c)) m->shares = find_source(c, layer);
+    if (layer >= llm_first_shared(c)) m->shares = llm_find_source(c, layer);
 }
 
 static nn_norm bind_head_norm(llm_binder *b, const char *name, int64_t n)
@@ -163,7 +105,7 @@ static void bind_attention(llm_binder *b, llm_layer *out)
     a->q_norm = llm_bind(b, "attn_q_norm.weight", a->d_k, 1);
     a->o = llm_bind(b, "attn_output.weight", c->n_head * a->d_k, c->n_embd);
     out->attn_post = llm_bind_norm(b, "post_attention_norm.weight");
-    if (b->layer >= first_shared(c)) return;
+    if (b->layer >= llm_first_shared(c)) return;
     a->k = llm_bind(b, "attn_k.weight", c->n_embd, n_kv);
     a->v = llm_bind_optional(b, "attn_v.weight", c->n_embd, n_kv);
     a->k_norm = llm_bind(b, "attn_k_norm.weight", a->d_k, 1);
@@ -217,25 +159,7 @@ static void bind_gemma4_layer(llm_binder *b, llm_layer *out)
     if (c->n_expert > 0 && llm_has(b, "ffn_gate_inp.weight")) bind_mixture(b, out);
     out->out_scale = llm_bind_number(b, "layer_output_scale.weight", 1);
     if (c->n_embd_layer == 0) return;
-    out->input = (nn_input){
-        .gate = llm_bind(b, "inp_gate.weight", c->n_embd, c->n_embd_layer),
-        .proj = llm_bind(b, "proj.weight", c->n_embd_layer, c->n_embd),
-        .post = llm_bind_norm(b, "post_norm.weight"),
-        .layer = b->layer, .n_layer = c->n_layer, .n = c->n_embd_layer,
-    };
-}
-
-static void bind_gemma4_inputs(llm_binder *b, nn_inputs *out)
-{
-    const llm_config *c = b->c;
-    int64_t n = c->n_embd_layer, n_all = c->n_layer * n;
-    *out = (nn_inputs){
-        .embedding = llm_bind_outside(b, "per_layer_token_embd.weight", n_all, c->n_vocab),
-        .proj = llm_bind_outside(b, "per_layer_model_proj.weight", c->n_embd, n_all),
-        .norm = {.weight = llm_bind_outside(b, "per_layer_proj_norm.weight", n, 1), .n = n,
-                 .eps = c->norm_eps},
-        .n_layer = c->n_layer, .n = n, .n_embd = c->n_embd,
-    };
+    llm_bind_input(b, out);
 }
 
 static int64_t count_own_floats(const llm_config *c)
@@ -288,7 +212,7 @@ const llm_family llm_family_gemma4 = {
     .has_layer_lists = true,
     .configure = configure_gemma4,
     .memory = set_memory,
-    .bind_inputs = bind_gemma4_inputs,
+    .bind_inputs = llm_bind_inputs,
     .bind_layer = bind_gemma4_layer,
     .own_floats = count_own_floats,
     .run_layer = run_gemma4_layer,

@@ -13,6 +13,7 @@ static const llm_family *const families[] = {
     &llm_family_gemma,
     &llm_family_gemma2,
     &llm_family_gemma3,
+    &llm_family_gemma3n,
     &llm_family_gemma4,
     &llm_family_gemma_embedding,
     &llm_family_gpt_oss,
@@ -135,6 +136,15 @@ weight_id llm_bind_outside(llm_binder *b, const char *name, int64_t n_in, int64_
     weight_id id = WEIGHT_NONE;
     if (b->failed == HEARTH_OK)
         b->failed = weights_bind(b->w, name, n_in, n_out, false, &id, b->err);
+    return id;
+}
+
+weight_id llm_bind_slices_outside(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
+                                  int64_t n_slices)
+{
+    weight_id id = WEIGHT_NONE;
+    if (b->failed == HEARTH_OK)
+        b->failed = weights_bind_experts(b->w, name, n_in, n_out, n_slices, &id, b->err);
     return id;
 }
 

@@ -26,8 +26,12 @@ typedef struct llm_layer {
     nn_moe moe; // instead of ffn where n_expert > 0
     // Of gemma4 alone.
     nn_norm ffn_post_1, moe_pre, moe_post; // where ffn and moe run side by side
-    nn_input input;    // n 0: without
+    nn_input input;    // n 0: without; gemma3n has it too
     float out_scale;   // of the stream behind the layer
+    // Of gemma3n alone.
+    nn_altup altup;
+    nn_laurel laurel;
+    weight_id input_scale; // [n_embd] on what the inputs' gate sees
 } llm_layer;
 
 // Binds tensors "blk.<layer>.<name>"; keeps the first failure, so that a list of bindings is
@@ -68,6 +72,8 @@ weight_id llm_bind_flat(llm_binder *b, const char *name, int64_t n);
 int64_t llm_tensor_rows(const llm_binder *b, const char *name, int64_t max);
 // Tensors outside the layers; and n equal values.
 weight_id llm_bind_outside(llm_binder *b, const char *name, int64_t n_in, int64_t n_out);
+weight_id llm_bind_slices_outside(llm_binder *b, const char *name, int64_t n_in, int64_t n_out,
+                                  int64_t n_slices);
 weight_id llm_bind_constant(llm_binder *b, int64_t n, float value);
 // A tensor of one number, read now; `fallback` where the file has none.
 float llm_bind_number(llm_binder *b, const char *name, float fallback);
@@ -97,6 +103,9 @@ typedef struct llm_family {
     // Inputs per layer: their tensors, outside the layers. NULL: the family has none. They are made
     // before the first layer and stay at the begin of run.own. (n 0 in out: this model has none.)
     void (*bind_inputs)(llm_binder *b, nn_inputs *out);
+    // Several residual streams (nn/streams.c), made before the first layer, after the inputs, and
+    // one again behind the last: the tensors for that, outside the layers. NULL: one stream.
+    void (*bind_streams)(llm_binder *b, nn_stream_ends *out);
     // Changes what the layer (of the whole model) remembers; *m comes as attention with the
     // configuration's shape and window. NULL: that is right for all layers.
     void (*memory)(const llm_config *c, int64_t layer, llm_memory *m);
@@ -108,9 +117,9 @@ typedef struct llm_family {
 } llm_family;
 
 extern const llm_family llm_family_command_r, llm_family_deepseek2, llm_family_gemma,
-    llm_family_gemma2, llm_family_gemma3, llm_family_gemma4, llm_family_granite, llm_family_llama,
-    llm_family_olmo2, llm_family_phi3, llm_family_qwen2, llm_family_qwen2moe, llm_family_qwen3,
-    llm_family_qwen3moe, llm_family_starcoder2;
+    llm_family_gemma2, llm_family_gemma3, llm_family_gemma3n, llm_family_gemma4,
+    llm_family_granite, llm_family_llama, llm_family_olmo2, llm_family_phi3, llm_family_qwen2,
+    llm_family_qwen2moe, llm_family_qwen3, llm_family_qwen3moe, llm_family_starcoder2;
 extern const llm_family llm_family_cohere2, llm_family_gpt_oss, llm_family_granitemoe,
     llm_family_mistral3, llm_family_phi2, llm_family_qwen, llm_family_smollm3;
 // Encoders.
@@ -128,6 +137,22 @@ hearth_status llm_read_size(const gguf *g, const llm_config *c, const char *name
 // "attention.sliding_window_pattern", where a file has it, is a period or a list of booleans, true
 // for local layers; anything but local_period's own pattern is refused.
 hearth_status llm_check_pattern(const gguf *g, const llm_config *c, hearth_err *err);
+
+// Families whose files list what layers are (layer_lists.c). A list with an item per layer, or
+// NULL; "attention.sliding_window_pattern" as such a list, true for local layers; a count, 0
+// without.
+const gguf_kv *llm_find_list(const gguf *g, const llm_config *c, const char *name);
+hearth_status llm_read_local_list(const gguf *g, llm_config *c, hearth_err *err);
+hearth_status llm_read_count(const gguf *g, const llm_config *c, const char *name, int64_t max,
+                             int64_t *out, hearth_err *err);
+// "attention.shared_kv_layers": so many last layers read the keys and values of another one. The
+// first of them; and the last layer before them that is of this one's kind, -1: there is none.
+hearth_status llm_read_shared(const gguf *g, llm_config *c, hearth_err *err);
+int64_t llm_first_shared(const llm_config *c);
+int64_t llm_find_source(const llm_config *c, int64_t layer);
+// Inputs per layer: their tensors outside the layers, and a layer's own.
+void llm_bind_inputs(llm_binder *b, nn_inputs *out);
+void llm_bind_input(llm_binder *b, llm_layer *out);
 
 // Does this layer have a recurrent state instead of attention?
 bool llm_is_recurrent(const llm_config *c, int64_t layer);

@@ -69,6 +69,7 @@ typedef struct llm_config {
     int64_t n_rot_local;  // 0; and rotate so many numbers of them
     int64_t n_shared_kv;  // 0; so many last layers read the keys and values of an earlier one
     int64_t n_embd_layer; // 0; width of inputs per layer (nn/per_layer.c)
+    int64_t n_stream;     // 0; residual streams (nn/streams.c)
     float rope_base_local;// 0; local layers turn by this base, without scaling
     int64_t no_rope_period; // 0; layers i with (i + 1) % no_rope_period == 0 are not rotated
     float heat;           // 0; queries at position p are multiplied by

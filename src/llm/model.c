@@ -212,6 +212,15 @@ static hearth_status bind_inputs(llm_model *m, hearth_err *err)
     return b.failed;
 }
 
+static hearth_status bind_streams(llm_model *m, hearth_err *err)
+{
+    if (!m->family->bind_streams) return HEARTH_OK;
+    ASSERT(m->has_embedding && m->has_head); // the family is_whole
+    llm_binder b = {.w = m->w, .d = m->d, .c = &m->c, .err = err};
+    m->family->bind_streams(&b, &m->streams);
+    return b.failed;
+}
+
 // Is this "blk.N.*" with N in the range? Rotation tables of old converters are computed, not read.
 static bool is_layer_tensor(const llm_model *m, str name)
 {
@@ -301,6 +310,7 @@ static hearth_status load_model(llm_model *m, const gguf *g, const llm_model_opt
     HEARTH_TRY(make_frequencies(m, err));
     HEARTH_TRY(bind_ends(m, err));
     HEARTH_TRY(bind_inputs(m, err));
+    HEARTH_TRY(bind_streams(m, err));
     HEARTH_TRY(bind_layers(m, err));
     m->fingerprint = model_hash(m);
     m->own_bytes += weights_own_bytes(m->w);

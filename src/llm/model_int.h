@@ -30,6 +30,7 @@ struct llm_model {
     nn_norm embd_norm;            // its weight WEIGHT_NONE: without
     llm_pool pool;
     nn_inputs inputs;             // n 0 without
+    nn_stream_ends streams;       // n 0: one residual stream
     llm_layer *layer;             // [n_layer]
     llm_memory *memory;           // [n_layer]; `shares` counts from the range's begin
     float *inv_freq;              // [n_rot / 2]

@@ -240,6 +240,7 @@ static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth
         for (int i = 0; i < n_rows; i++) c->ids[i] = rows[i].embd ? 0 : rows[i].token;
         HEARTH_TRY(nn_make_inputs(&c->run, &m->inputs, c->ids, err));
     }
+    if (m->streams.n > 0) HEARTH_TRY(nn_split_stream(&c->run, &m->streams, err));
     set_angles(c, rows, n_rows);
     for (int64_t i = 0; i < m->n_layer; i++) {
         if (atomic_load_explicit(&c->is_canceled, memory_order_relaxed))
@@ -249,6 +250,7 @@ static hearth_status forward(llm_ctx *c, const llm_row *rows, int n_rows, hearth
         int n = pick_rows(c, rows, n_rows, m->layer_first + i, false);
         HEARTH_TRY(read_picked(c, n, LLM_WANT_HIDDEN, rows, m->layer_first + i, err));
     }
+    if (m->streams.n > 0) HEARTH_TRY(nn_merge_streams(&c->run, &m->streams, err));
     if (c->l.o.pooling != LLM_POOL_NONE)
         HEARTH_TRY(pooling_run(c, rows, n_rows, err));
     else if (m->has_head)

@@ -126,6 +126,25 @@ typedef struct nn_input {    // what one layer does with its part
     int64_t layer, n_layer, n;
 } nn_input;
 
+// Several residual streams (streams.c): what happens at their ends, and around a layer.
+typedef struct nn_stream_ends {
+    weight_id split, merge;  // n - 1 matrices [n_embd -> n_embd]
+    int64_t n, n_embd;       // n 0: one stream
+    int64_t before;          // floats per row of run.own before the streams
+} nn_stream_ends;
+typedef struct nn_altup {
+    nn_norm router_norm;     // [n_embd]
+    weight_id router;        // [n_embd -> n]
+    weight_id predict;       // [n -> n * n]
+    weight_id correct;       // [n -> n]
+    int64_t n, n_embd, before;
+} nn_altup;
+// Learned residual beside attention: h + norm(wide narrow h).
+typedef struct nn_laurel {
+    weight_id narrow, wide;  // [n_embd -> rank] and back; rank is at most n_ff
+    nn_norm norm;            // [n_embd]
+} nn_laurel;
+
 // y = base + wide f(narrow x), two matrices with a rank between them.
 typedef struct nn_pair {
     weight_id base, narrow, wide; // [n]; [n -> rank], [rank -> n]. WEIGHT_NONE: without
@@ -148,6 +167,8 @@ typedef struct nn_ffn {
     int64_t n_ff;
     bool is_gelu;             // act: gelu (tanh form) instead of silu
     bool is_exact;            // gelu by the error function instead of its tanh form
+    bool is_sparse;           // of the gate only what lies so many standard deviations above its
+    float sigmas;             // row's mean is left, and counts from there
     bool is_plain;            // without gate: down(act(up x + up_bias)) + down_bias, act is gelu
     weight_id up_bias, down_bias; // of a plain one
 } nn_ffn;
@@ -212,12 +233,29 @@ int64_t nn_delta_state_floats(const nn_delta *a);
 hearth_status nn_feed_forward(const nn_run *r, const nn_ffn *f, hearth_err *err);
 hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, hearth_err *err);
 // The inputs of all layers from the rows of x, at the begin of run.own, where they stay for the
-// step; tokens [n_rows]. Then x += norm(proj(gelu(gate x) * input)) for one layer. The floats of
-// run.own that both use per row.
+// step; tokens [n_rows]. For one layer then h = norm(proj(gelu(gate y) * input)), and x += that of
+// x. The floats of run.own that all use per row.
 hearth_status nn_make_inputs(const nn_run *r, const nn_inputs *p, const int32_t *tokens,
                              hearth_err *err);
+hearth_status nn_apply_input(const nn_run *r, const nn_input *p, dev_view y, hearth_err *err);
 hearth_status nn_add_input(const nn_run *r, const nn_input *p, hearth_err *err);
 int64_t nn_input_floats(int64_t n_layer, int64_t n);
+// The streams from the rows of x, and x from the streams. While there are several, x is the first
+// one: nn_predict() puts what the others say of it there, nn_correct() takes what the layer made of
+// x into all of them and leaves the new first one, nn_add_to_others() adds h to all but that one.
+hearth_status nn_split_stream(const nn_run *r, const nn_stream_ends *e, hearth_err *err);
+hearth_status nn_merge_streams(const nn_run *r, const nn_stream_ends *e, hearth_err *err);
+hearth_status nn_predict(const nn_run *r, const nn_altup *a, hearth_err *err);
+hearth_status nn_correct(const nn_run *r, const nn_altup *a, hearth_err *err);
+void nn_add_to_others(const nn_run *r, const nn_altup *a);
+// y = h + norm(wide narrow h) in run.own, where it stays until nn_correct(); run.gate is used.
+hearth_status nn_laurel_beside(const nn_run *r, const nn_altup *a, const nn_laurel *l,
+                               dev_view *y, hearth_err *err);
+// Floats of run.own per row, all streams together.
+int64_t nn_stream_floats(int64_t n, int64_t n_embd);
+// y = x times the vector, on each row.
+hearth_status nn_mul_rows(const nn_run *r, weight_id id, dev_view x, int64_t n, dev_view y,
+                          hearth_err *err);
 // The experts of one row by falling score, and in `out` their weights: [n_used] each (route.c).
 void nn_route_row(const nn_moe *m, const nn_choice *c, const float *logits, int32_t *chosen,
                   float *out);

@@ -21,6 +21,8 @@ hearth_status nn_feed_forward_to(const nn_run *r, const nn_ffn *f, dev_view y, h
     const weight_id in[] = {f->gate, f->up};
     const dev_view to[] = {r->gate, r->up};
     HEARTH_TRY(nn_linear(r, 2, in, r->h, r->n_rows, to, err));
+    if (f->is_sparse)
+        r->d->ops->relu_above(r->d, r->gate, f->sigmas, r->n_rows, f->n_ff, r->gate);
     if (f->is_gelu && f->is_exact)
         r->d->ops->gelu_erf_mul(r->d, r->gate, r->up, r->n_rows, f->n_ff, r->gate);
     else if (f->is_gelu)

@@ -42,6 +42,16 @@ hearth_status nn_add_bias_to(const nn_run *r, weight_id id, dev_view x, int64_t 
     return HEARTH_OK;
 }
 
+hearth_status nn_mul_rows(const nn_run *r, weight_id id, dev_view x, int64_t n, dev_view y,
+                          hearth_err *err)
+{
+    const dev_weight *w;
+    HEARTH_TRY(weights_acquire(r->w, id, &w, err));
+    r->d->ops->mul_rows(r->d, x, w, r->n_rows, n, y);
+    weights_release(r->w, id);
+    return HEARTH_OK;
+}
+
 // y += scale * b (a x) for each adapter in turn.
 static void add_deltas(const nn_run *r, const weight_delta *t, dev_view x, int64_t n_rows,
                        dev_view y)

@@ -3,7 +3,7 @@
 //
 //   once    P = (embedding[token] * sqrt(n) + norm(proj x0 / sqrt(n_embd))) / sqrt(2)
 //           of n_layer parts of n numbers, each with a norm of its own
-//   layer   x += post(proj(gelu(gate x) * P[layer]))
+//   layer   x += post(proj(gelu(gate x) * P[layer])), in gemma3n of another y than x
 //
 // P stays in run.own through all layers:
 //
@@ -41,17 +41,22 @@ hearth_status nn_make_inputs(const nn_run *r, const nn_inputs *p, const int32_t 
     return HEARTH_OK;
 }
 
-hearth_status nn_add_input(const nn_run *r, const nn_input *p, hearth_err *err)
+hearth_status nn_apply_input(const nn_run *r, const nn_input *p, dev_view y, hearth_err *err)
 {
     const dev_ops *ops = r->d->ops;
     dev_view gate = scratch_of(r, p->n_layer, p->n);
     dev_view part = dev_at(gate, (size_t)(r->n_rows * p->n) * sizeof(float));
     dev_view input = dev_at(r->own, (size_t)(p->layer * p->n) * sizeof(float));
-    HEARTH_TRY(nn_linear(r, 1, &p->gate, r->x, r->n_rows, &gate, err));
+    HEARTH_TRY(nn_linear(r, 1, &p->gate, y, r->n_rows, &gate, err));
     ops->copy_rows(r->d, input, p->n_layer * p->n, r->n_rows, p->n, part, p->n);
     ops->gelu_mul(r->d, gate, part, r->n_rows, p->n, gate);
     HEARTH_TRY(nn_linear(r, 1, &p->proj, gate, r->n_rows, &r->h, err));
-    HEARTH_TRY(nn_apply_norm(r, &p->post, r->h, r->n_rows, r->h, err));
-    ops->add(r->d, r->x, r->h, r->n_rows * p->post.n, r->x);
+    return nn_apply_norm(r, &p->post, r->h, r->n_rows, r->h, err);
+}
+
+hearth_status nn_add_input(const nn_run *r, const nn_input *p, hearth_err *err)
+{
+    HEARTH_TRY(nn_apply_input(r, p, r->x, err));
+    r->d->ops->add(r->d, r->x, r->h, r->n_rows * p->post.n, r->x);
     return HEARTH_OK;
 }

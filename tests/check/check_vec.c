@@ -101,6 +101,80 @@ static void check_rms_norm(const kern *k, int64_t n, fill f, edge e)
     case_free(&c);
 }
 
+// --- match_rms ----------------------------------------------------------------------------------
+static void call_match_rms(void *arg)
+{
+    vec_case *c = arg;
+    c->k->match_rms(c->a.data, c->b.data, c->y.data, c->n);
+}
+
+static double mean_of_squares(const float *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sum / (double)n;
+}
+
+static void check_match_rms(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    check_fill(c.b.data, n, FILL_RANDOM);
+    if (check_call(call_match_rms, &c)) {
+        const float *x = c.a.data, *y = c.y.data;
+        double own = mean_of_squares(x, n);
+        if (own < 1e-5) own = 1e-5; // unlike fmax() keeps a NaN
+        double factor = sqrt(mean_of_squares(c.b.data, n)) / sqrt(own);
+        for (int64_t i = 0; i < n; i++) {
+            // Half of the relative error of two sums, and six roundings.
+            double want = (double)x[i] * factor;
+            double bound = fabs(want) * ((double)n + 6) * 0x1p-24 + 0x1p-149 * (fabs(want) + 1);
+            if (!(own < 0x1p+110) || within(y[i], want, bound)) continue; // the sum overflows
+            check_fail("match_rms(%a) = %a, expected %a", (double)x[i], (double)y[i], want);
+            break;
+        }
+        check_in_place(&c, call_match_rms, true);
+    }
+    case_free(&c);
+}
+
+// --- relu_above ---------------------------------------------------------------------------------
+static const float sigmas = 1.25f;
+
+static void call_relu_above(void *arg)
+{
+    vec_case *c = arg;
+    c->k->relu_above(c->a.data, sigmas, c->y.data, c->n);
+}
+
+static void check_relu_above(const kern *k, int64_t n, fill f, edge e)
+{
+    vec_case c = case_new(k, n, e);
+    check_fill(c.a.data, n, f);
+    if (check_call(call_relu_above, &c)) {
+        const float *x = c.a.data, *y = c.y.data;
+        double mean = 0, squares = 0, size = 0;
+        for (int64_t i = 0; i < n; i++) {
+            mean += (double)x[i] / (double)n;
+            size = fmax(size, fabs((double)x[i]));
+        }
+        for (int64_t i = 0; i < n; i++) squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        bool is_finite = isfinite(squares) && size < 0x1p+55; // or squares overflow
+        double cut = mean + (double)sigmas * sqrt(squares / (double)n);
+        // Mean and deviation are off by n 2^-24 of the largest value at most, each; a square that
+        // is denormal by more.
+        double bound = 3 * ((double)n + 8) * 0x1p-24 * size + 0x1p-72;
+        for (int64_t i = 0; i < n; i++) {
+            double want = fmax((double)x[i] - cut, 0);
+            if (!is_finite || within(y[i], want, bound)) continue;
+            check_fail("relu_above(%a) = %a, expected %a", (double)x[i], (double)y[i], want);
+            break;
+        }
+        check_in_place(&c, call_relu_above, false);
+    }
+    case_free(&c);
+}
+
 // --- layer_norm ---------------------------------------------------------------------------------
 static void call_layer_norm(void *arg)
 {
@@ -544,6 +618,10 @@ static void run_family(const kern *k, const kern *below)
 {
     if (check_slot("rms_norm", NULL, k->rms_norm != below->rms_norm))
         check_lengths(k, check_rms_norm, 1);
+    if (check_slot("match_rms", NULL, k->match_rms != below->match_rms))
+        check_lengths(k, check_match_rms, 1);
+    if (check_slot("relu_above", NULL, k->relu_above != below->relu_above))
+        check_lengths(k, check_relu_above, 1);
     if (check_slot("silu_mul", NULL, k->silu_mul != below->silu_mul))
         check_lengths(k, check_silu_mul, 0);
     if (check_slot("layer_norm", NULL, k->layer_norm != below->layer_norm))

@@ -43,6 +43,9 @@ KNOWN = {
     "deepseek2_lite": V2_LITE,
     "deepseek2_bf16": V2_LITE,
     "deepseek2_f16": V2_LITE,
+    "gemma3n": "takes widths of inputs other than 256 for errors",
+    "gemma3n_e2b": "divides the variance of gates by n - 1, rounds gelu to halves; transformers with both: 1.2e-3",
+    "gemma3n_bf16": "takes streams other than 4 for errors",
     "deepseek2_groups": "judges groups by two experts where V2's network does by one",
     "deepseek3_yarn": "multiplies scores by YaRN's factor also where the rotation has it",
     "gemma2_scale": "does not read attention.scale",
@@ -72,6 +75,8 @@ def add_key(w, key, v):
         w.add_string(key, v)
     elif isinstance(v, bool):
         w.add_bool(key, v)
+    elif isinstance(v, list) and "sparsity" in key:
+        w.add_array(key, [float(x) if x > -1e39 else -np.inf for x in v])
     elif isinstance(v, list):
         w.add_array(key, [bool(x) for x in v] if key.endswith("pattern") else v)
     elif isinstance(v, int) and "freq_base" not in key and "factor" not in key:

@@ -209,6 +209,7 @@ static const struct {
     {"golden/llm/type_cases.json", 23}, // gen_type_goldens.py: types multiplied as floats
     {"golden/llm/arch_cases.json", 19}, // gen_arch_goldens.py: more than a plain layer
     {"golden/llm/plain_cases.json", 19}, // gen_plain_goldens.py: close to it, YaRN
+    {"golden/llm/gemma3n_cases.json", 3}, // gen_gemma3n_goldens.py: several residual streams
     {"golden/llm/gemma4_cases.json", 5}, // gen_gemma4_goldens.py: layers of two shapes
     {"golden/llm/latent_cases.json", 6}, // gen_latent_goldens.py: attention over latent vectors
     {"golden/llm/recurrent_cases.json", 7}, // gen_recurrent_goldens.py: layers with a state

@@ -355,6 +355,53 @@ static void soft_cap_closed(dev *d, dev_view x, float cap, int64_t n_rows, int64
     close_buf(x);
 }
 
+static void mul_rows_closed(dev *d, dev_view x, const dev_weight *w, int64_t n_rows, int64_t n,
+                            dev_view y)
+{
+    dev_weight inner = unwrap_weight(w);
+    open_buf(w->data);
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->mul_rows(inner_of(d), unwrap(x), &inner, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+    close_buf(w->data);
+}
+
+static void match_rms_closed(dev *d, dev_view x, dev_view like, int64_t n_rows, int64_t n,
+                             dev_view y)
+{
+    open_buf(x);
+    open_buf(like);
+    open_buf(y);
+    inner_of(d)->ops->match_rms(inner_of(d), unwrap(x), unwrap(like), n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(like);
+    close_buf(x);
+}
+
+static void relu_above_closed(dev *d, dev_view x, float sigmas, int64_t n_rows, int64_t n,
+                              dev_view y)
+{
+    open_buf(x);
+    open_buf(y);
+    inner_of(d)->ops->relu_above(inner_of(d), unwrap(x), sigmas, n_rows, n, unwrap(y));
+    close_buf(y);
+    close_buf(x);
+}
+
+static void add_blend_closed(dev *d, dev_view x, int64_t n_x, dev_view w, int64_t n_rows, int64_t n,
+                             dev_view y, int64_t n_y)
+{
+    open_buf(x);
+    open_buf(w);
+    open_buf(y);
+    inner_of(d)->ops->add_blend(inner_of(d), unwrap(x), n_x, unwrap(w), n_rows, n, unwrap(y), n_y);
+    close_buf(y);
+    close_buf(w);
+    close_buf(x);
+}
+
 static void mix_closed(dev *d, dev_view x, const int32_t *ids, const float *weights, int64_t n_rows,
                        int64_t n_terms, int64_t n, dev_view y)
 {
@@ -534,6 +581,10 @@ static const dev_ops closed_ops = {
     .gelu_erf_mul = gelu_erf_mul_closed,
     .gelu_erf = gelu_erf_closed,
     .scale = scale_closed,
+    .mul_rows = mul_rows_closed,
+    .match_rms = match_rms_closed,
+    .relu_above = relu_above_closed,
+    .add_blend = add_blend_closed,
     .soft_cap = soft_cap_closed,
     .mix = mix_closed,
     .rope_angles = rope_angles_closed,

@@ -12,7 +12,7 @@
 #include "support/block_scale.h"
 #include "support/test_data.h"
 
-enum { MAX_TENSORS = 256 };
+enum { MAX_TENSORS = 768 };
 
 typedef struct tensor_rule {
     char name[64];
@@ -116,6 +116,23 @@ static hearth_status next(loader *l, json_event *e)
     return json_next(l->json, e, l->err);
 }
 
+// Floats of a list whose [ has been read; -1e39 and below is minus infinity, which JSON lacks.
+static hearth_status read_floats(loader *l, const char *key)
+{
+    float numbers[64];
+    size_t n = 0;
+    for (;;) {
+        json_event e;
+        double f = 0;
+        HEARTH_TRY(next(l, &e));
+        if (e == JSON_ARRAY_END) break;
+        if (n == COUNTOF(numbers) || !json_f64(l->json, &f))
+            return err_fail(l->err, HEARTH_E_LIMIT, "'%s' is too long, or not of numbers", key);
+        numbers[n++] = f <= -1e39 ? -INFINITY : (float)f;
+    }
+    return gguf_write_array(l->gguf, key, GGUF_F32, numbers, n, l->err);
+}
+
 // A list of up to four strings, or of whole numbers; its [ has been read.
 static hearth_status read_list(loader *l, const char *key)
 {
@@ -156,7 +173,8 @@ static hearth_status read_kv(loader *l)
         int64_t i;
         double f;
         if (e == JSON_ARRAY_BEGIN) {
-            HEARTH_TRY(read_list(l, full));
+            bool is_real = strstr(key, "sparsity") != NULL;
+            HEARTH_TRY(is_real ? read_floats(l, full) : read_list(l, full));
         } else if (e == JSON_TRUE || e == JSON_FALSE) {
             HEARTH_TRY(gguf_write_bool(l->gguf, full, e == JSON_TRUE, l->err));
         } else if (e == JSON_STRING) {

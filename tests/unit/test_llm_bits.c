@@ -414,12 +414,14 @@ static void check_golden(const char *file, const char *name, bool is_whole, dtyp
     golden_release(&set);
 }
 
-// Latent vectors in place of keys; layers of two shapes, shared keys, inputs per layer.
+// Latent vectors in place of keys; layers of two shapes, shared keys, inputs per layer,
+// several residual streams.
 static void test_layers_of_other_shapes(void **state)
 {
     (void)state;
     check_golden("golden/llm/latent_cases.json", "deepseek3", false, DTYPE_F32);
     check_golden("golden/llm/latent_cases.json", "deepseek2_f16", false, DTYPE_F16);
+    check_golden("golden/llm/gemma3n_cases.json", "gemma3n", true, DTYPE_F32);
     check_golden("golden/llm/gemma4_cases.json", "gemma4_e2b", true, DTYPE_F32);
     check_golden("golden/llm/gemma4_cases.json", "gemma4_moe", false, DTYPE_F32);
 }

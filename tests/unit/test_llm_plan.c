@@ -112,12 +112,13 @@ static void test_plan_of_other_shapes(void **state)
 {
     (void)state;
     static const char *const sets[] = {"golden/llm/latent_cases.json",
+                                       "golden/llm/gemma3n_cases.json",
                                        "golden/llm/gemma4_cases.json"};
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 9; i++) {
         fixture f;
         fixture_options o = fixture_default();
         o.ctx.n_ctx = 0;
-        open_golden(&f, sets[i % 2], i / 2, &o);
+        open_golden(&f, sets[i % 3], i / 3, &o);
         check_matrix(&f);
         fixture_close(&f);
     }

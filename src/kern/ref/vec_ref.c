@@ -23,6 +23,33 @@ static void layer_norm(const float *x, const float *w, const float *b, float eps
     for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * factor * w[i] + (b ? b[i] : 0.0f);
 }
 
+static float mean_square(const float *x, int64_t n)
+{
+    float sum = 0.0f;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
+    return sum / (float)n;
+}
+
+static void match_rms(const float *x, const float *like, float *y, int64_t n)
+{
+    float own = mean_square(x, n);
+    float factor = sqrtf(mean_square(like, n)) / sqrtf(own < MATCH_RMS_MIN ? MATCH_RMS_MIN : own);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor;
+}
+
+static void relu_above(const float *x, float sigmas, float *y, int64_t n)
+{
+    float sum = 0.0f, squares = 0.0f;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    float mean = sum / (float)n;
+    for (int64_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);
+    float cut = mean + sigmas * sqrtf(squares / (float)n);
+    for (int64_t i = 0; i < n; i++) {
+        float above = x[i] - cut;
+        y[i] = above < 0 ? 0.0f : above; // a NaN stays
+    }
+}
+
 static void silu_mul(const float *gate, const float *up, float *y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] = silu_f32(gate[i]) * up[i];
@@ -104,6 +131,8 @@ static void store_f16(const float *x, void *dst, int64_t n)
 void kern_fill_ref_vec(kern *k)
 {
     k->rms_norm = rms_norm;
+    k->match_rms = match_rms;
+    k->relu_above = relu_above;
     k->silu_mul = silu_mul;
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;

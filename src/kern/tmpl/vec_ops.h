@@ -234,6 +234,22 @@ static void layer_norm(const float *x, const float *w, const float *b, float eps
     if (b) add(y, b, y, n);
 }
 
+static void match_rms(const float *x, const float *like, float *y, int64_t n)
+{
+    float own = sum_squares(x, n) / (float)n, wanted = sum_squares(like, n) / (float)n;
+    scale(x, sqrtf(wanted) / sqrtf(own < MATCH_RMS_MIN ? MATCH_RMS_MIN : own), y, n);
+}
+
+static void relu_above(const float *x, float sigmas, float *y, int64_t n)
+{
+    float mean = sum_values(x, n) / (float)n;
+    vf cut = v_set1(mean + sigmas * sqrtf(sum_distances(x, mean, n) / (float)n));
+    vf zero = v_set1(0.0f);
+    int64_t i = 0;
+    for (; i + V_N <= n; i += V_N) v_store(y + i, v_max(zero, v_sub(v_load(x + i), cut)));
+    if (i < n) v_store_n(y + i, v_max(zero, v_sub(v_load_n(x + i, n - i), cut)), n - i);
+}
+
 // Pairs (a, b) with angles (c, s): (a c - b s, b c + a s).
 ATTR_INLINE vf v_rotate_pairs(vf x, vf angles)
 {
@@ -288,6 +304,8 @@ static void dequant_f16(const void *src, float *dst, int64_t n)
 static void fill_vec_ops(kern *k)
 {
     k->rms_norm = rms_norm;
+    k->match_rms = match_rms;
+    k->relu_above = relu_above;
     k->silu_mul = silu_mul;
     k->layer_norm = layer_norm;
     k->gelu_mul = gelu_mul;
