@@ -90,6 +90,7 @@ static hearth_status take_sessions(sched_model *m, hearth_err *err)
     if (!m->sessions || !m->news)
         return err_fail(err, HEARTH_E_NOMEM, "scheduler: out of memory");
     m->n_sessions = n;
+    if (m->info.is_encoder) return HEARTH_OK; // it is only called
     for (int i = 0; i < n; i++) HEARTH_TRY(engine_session_open(m->e, &m->sessions[i].id, err));
     return HEARTH_OK;
 }
@@ -170,6 +171,8 @@ static hearth_status start_job(sched_model *m, sched_job *j, sched_session **out
     tok_ids prompt = {0};
     generate_options o;
     generate_options_default(&o);
+    if (m->info.is_encoder)
+        return err_fail(err, HEARTH_E_ARG, "the model gives vectors of texts and generates none");
     hearth_status status = j->calls.prepare(j->calls.ctx, m->e, &prompt, &o, err);
     if (status == HEARTH_OK && prompt.n == 0)
         status = err_fail(err, HEARTH_E_ARG, "the prompt is empty");

@@ -1,5 +1,6 @@
 // Fields of requests, error bodies and other small things that all dialects share.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/date.h"
@@ -101,6 +102,39 @@ hearth_status field_f32(const json_t *body, const char *name, double low, double
         return err_fail(err, HEARTH_E_ARG, "'%s' is %g, expected %g to %g", name, x, low, high);
     *out = (float)x;
     return HEARTH_OK;
+}
+
+// A number of seconds, or "10m", "1h30m", "-1"; negative: for ever.
+static hearth_status read_duration(const json_t *v, uint64_t *ns, hearth_err *err)
+{
+    double seconds = 0, sign = 1;
+    const char *at = json_string_value(v);
+    if (json_is_number(v)) {
+        seconds = json_number_value(v);
+    } else {
+        if (!at || !*at) return err_fail(err, HEARTH_E_ARG, "keep_alive: expected a duration");
+        if (*at == '-') sign = -1, at++;
+        while (*at) {
+            char *end;
+            double n = strtod(at, &end);
+            double unit = !strncmp(end, "ms", 2) ? 0.001 : *end == 'h' ? 3600 : *end == 'm' ? 60
+                          : *end == 's' || !*end ? 1 : -1;
+            if (end == at || unit < 0)
+                return err_fail(err, HEARTH_E_ARG, "keep_alive: '%s' is no duration", at);
+            seconds += n * unit;
+            at = end + (unit < 0.01 ? 2 : *end != 0);
+        }
+    }
+    seconds *= sign;
+    *ns = seconds < 0 || seconds > 1e9 ? SCHED_FOREVER : (uint64_t)(seconds * 1e9);
+    return HEARTH_OK;
+}
+
+hearth_status field_keep_alive(const json_t *body, bool *has, uint64_t *ns, hearth_err *err)
+{
+    const json_t *v = get_field(body, "keep_alive");
+    *has = v != NULL;
+    return v ? read_duration(v, ns, err) : HEARTH_OK;
 }
 
 hearth_status read_body(const listen_exchange *x, json_t **out, hearth_err *err)

@@ -33,6 +33,7 @@ static void send_frame(turn *t, json_t *frame)
 {
     char *line = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
     json_decref(frame);
+    if (!line) t->is_short = true;
     if (!line) return;
     buf_reset(&t->frame);
     buf_append_str(&t->frame, str_from(line));
@@ -120,32 +121,6 @@ static const turn_dialect dialect = {
 
 // --- options ------------------------------------------------------------------------------------
 
-// A number of seconds, or "10m", "1h30m", "-1"; negative: for ever.
-static hearth_status read_keep_alive(const json_t *v, uint64_t *ns, hearth_err *err)
-{
-    double seconds = 0, sign = 1;
-    const char *at = json_string_value(v);
-    if (json_is_number(v)) {
-        seconds = json_number_value(v);
-    } else {
-        if (!at || !*at) return err_fail(err, HEARTH_E_ARG, "keep_alive: expected a duration");
-        if (*at == '-') sign = -1, at++;
-        while (*at) {
-            char *end;
-            double n = strtod(at, &end);
-            double unit = !strncmp(end, "ms", 2) ? 0.001 : *end == 'h' ? 3600 : *end == 'm' ? 60
-                          : *end == 's' || !*end ? 1 : -1;
-            if (end == at || unit < 0)
-                return err_fail(err, HEARTH_E_ARG, "keep_alive: '%s' is no duration", at);
-            seconds += n * unit;
-            at = end + (unit < 0.01 ? 2 : *end != 0);
-        }
-    }
-    seconds *= sign;
-    *ns = seconds < 0 || seconds > 1e9 ? SCHED_FOREVER : (uint64_t)(seconds * 1e9);
-    return HEARTH_OK;
-}
-
 static hearth_status read_stop(turn *t, const json_t *v, hearth_err *err)
 {
     const json_t *item = v;
@@ -221,15 +196,14 @@ typedef struct common {
 
 static hearth_status read_common(turn *t, common *c, hearth_err *err)
 {
-    const json_t *b = t->body, *alive = json_object_get(b, "keep_alive");
+    const json_t *b = t->body;
     t->is_stream = true;
     HEARTH_TRY(field_str(b, "model", &c->model, err));
     if (!c->model || !*c->model) return err_fail(err, HEARTH_E_ARG, "model is required");
     HEARTH_TRY(field_bool(b, "stream", &t->is_stream, err));
     HEARTH_TRY(read_think(t, json_object_get(b, "think"), err));
     HEARTH_TRY(refuse_unsupported(b, err));
-    c->has_keep_alive = alive && !json_is_null(alive);
-    if (c->has_keep_alive) HEARTH_TRY(read_keep_alive(alive, &c->keep_alive_ns, err));
+    HEARTH_TRY(field_keep_alive(b, &c->has_keep_alive, &c->keep_alive_ns, err));
     return read_options(t, json_object_get(b, "options"), err);
 }
 

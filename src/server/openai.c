@@ -14,6 +14,7 @@ static void send_data(turn *t, json_t *frame)
 {
     char *line = frame ? json_dumps(frame, JSON_COMPACT) : NULL;
     json_decref(frame);
+    if (!line) t->is_short = true;
     if (!line) return;
     buf_reset(&t->frame);
     buf_append_str(&t->frame, STR("data: "));

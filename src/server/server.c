@@ -139,17 +139,20 @@ static const route *find_route(const route *r, const listen_exchange *x, const r
     return NULL;
 }
 
+static const route *const tables[] = {ollama_routes, openai_routes, vector_routes, token_routes,
+                                      state_routes};
+
 static void take_request(void *ctx, listen_exchange *x)
 {
     server *s = ctx;
-    const route *other = NULL, *found;
+    const route *other = NULL, *found = NULL;
     allow_origin(x);
     if (!strcmp(listen_method(x), "OPTIONS")) {
         answer_preflight(x);
         return;
     }
-    found = find_route(ollama_routes, x, &other);
-    if (!found) found = find_route(openai_routes, x, &other);
+    for (size_t i = 0; i < COUNTOF(tables) && !found; i++)
+        found = find_route(tables[i], x, &other);
     if (s->o.logs_requests && s->o.sched.log) {
         char line[256];
         snprintf(line, sizeof line, "%s %s %s", listen_client(x), listen_method(x), listen_path(x));

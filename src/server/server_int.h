@@ -8,6 +8,7 @@
 
 #include "reply/reply.h"
 #include "server/catalog.h"
+#include "server/metrics.h"
 #include "server/server.h"
 
 struct server {
@@ -15,6 +16,7 @@ struct server {
     catalog *models;
     sched *sched;
     listen_server *listen;
+    metrics_times first_token, next_token;
 };
 
 // --- replies ------------------------------------------------------------------------------------
@@ -35,6 +37,8 @@ hearth_status field_int(const json_t *body, const char *name, int64_t low, int64
                         int64_t *out, hearth_err *err);
 hearth_status field_f32(const json_t *body, const char *name, double low, double high, float *out,
                         hearth_err *err);
+// "keep_alive": a number of seconds, or "10m", "1h30m", "-1"; negative: for ever.
+hearth_status field_keep_alive(const json_t *body, bool *has, uint64_t *ns, hearth_err *err);
 // The body as a JSON object. *out: new reference.
 hearth_status read_body(const listen_exchange *x, json_t **out, hearth_err *err);
 void time_of(int64_t unix_seconds, char out[40]); // RFC 3339, UTC
@@ -75,9 +79,10 @@ struct turn {
     int n_parts;
     generate_finish finish;
     generate_stats stats;
-    uint64_t begun_ns, loaded_ns;
+    uint64_t begun_ns, loaded_ns, token_ns; // token_ns: when the last one came
     int64_t unix_seconds;
     bool has_begun;          // the stream's head was sent
+    bool is_short;           // of memory: the reply has a gap and must fail
     // Private to turn.c.
     sched_job *_Atomic job;
     atomic_bool is_gone;
@@ -99,6 +104,8 @@ typedef struct route {
     void (*run)(server *s, listen_exchange *x);
     error_form fail;
 } route;
-extern const route ollama_routes[], openai_routes[]; // up to one without a path
+// Each up to one without a path.
+extern const route ollama_routes[], openai_routes[], vector_routes[], token_routes[],
+    state_routes[];
 
 #endif

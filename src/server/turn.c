@@ -79,15 +79,17 @@ void turn_send(turn *t, str text)
 
 static void keep_part(turn *t, const reply_part *p)
 {
-    if (p->kind == REPLY_CONTENT) buf_append_str(&t->content, p->text);
-    if (p->kind == REPLY_THINKING) buf_append_str(&t->thinking, p->text);
+    if (p->kind != REPLY_CALL) {
+        buf *kept = p->kind == REPLY_CONTENT ? &t->content : &t->thinking;
+        if (buf_append_str(kept, p->text) != HEARTH_OK) t->is_short = true;
+    }
     if (p->kind != REPLY_CALL) return;
     char id[40];
     if (p->id.n > 0) snprintf(id, sizeof id, "%.*s", (int)size_min(p->id.n, 39), p->id.p);
     else snprintf(id, sizeof id, "call_%s%d", t->id[0] ? t->id + strlen(t->id) - 6 : "", p->index);
-    json_array_append_new(t->calls, json_pack("{s:s,s:s%,s:s%}", "id", id, "name", p->name.p,
-                                              p->name.n, "arguments", p->arguments.p,
-                                              p->arguments.n));
+    json_t *call = json_pack("{s:s,s:s%,s:s%}", "id", id, "name", p->name.p, p->name.n,
+                             "arguments", p->arguments.p, p->arguments.n);
+    if (json_array_append_new(t->calls, call) != 0) t->is_short = true;
 }
 
 static void tell_parts(turn *t)
@@ -133,14 +135,38 @@ static hearth_status prepare(void *ctx, engine *e, tok_ids *prompt, generate_opt
     return reply_open(style, t->tools ? str_from(t->tools) : (str){0}, &t->reader, err);
 }
 
+static void count_time(turn *t)
+{
+    uint64_t now = os_now_ns();
+    if (t->token_ns == 0) metrics_observe(&t->s->first_token, now - t->begun_ns);
+    else metrics_observe(&t->s->next_token, now - t->token_ns);
+    t->token_ns = now;
+}
+
+// What is short of memory ends here; done() says it.
+static void stop_short(turn *t)
+{
+    sched_job *job = atomic_load(&t->job);
+    t->is_short = true;
+    if (job) sched_cancel(t->s->sched, job);
+}
+
 static void hear_event(void *ctx, const engine_event *event)
 {
     turn *t = ctx;
     t->finish = event->gen.finish;
     t->stats = event->stats;
-    if (event->gen.text.n > 0) reply_put(t->reader, event->gen.text, NULL);
-    if (event->gen.finish != GENERATE_RUNNING) reply_end(t->reader, NULL);
-    tell_parts(t);
+    if (event->gen.has_token) count_time(t);
+    if (t->is_short) return;
+    hearth_status status = HEARTH_OK;
+    if (event->gen.text.n > 0) status = reply_put(t->reader, event->gen.text, NULL);
+    if (status == HEARTH_OK && event->gen.finish != GENERATE_RUNNING)
+        status = reply_end(t->reader, NULL);
+    if (status == HEARTH_OK) tell_parts(t);
+    if (status != HEARTH_OK || t->is_short) {
+        stop_short(t);
+        return;
+    }
     if (t->is_stream && t->dialect->piece) t->dialect->piece(t, event);
 }
 
@@ -157,6 +183,9 @@ static void hear_done(void *ctx, const hearth_err *failed)
 {
     turn *t = ctx;
     listen_on_gone(t->x, NULL, NULL);
+    hearth_err gap = ERR_INIT;
+    if (!failed && t->is_short) err_fail(&gap, HEARTH_E_NOMEM, "out of memory");
+    if (!failed && t->is_short) failed = &gap;
     if (failed) answer_failure(t, failed);
     else t->dialect->last(t);
     if (t->has_begun) listen_end(t->x);

@@ -96,6 +96,7 @@ static void make_script(script_model *m)
         snprintf(text, sizeof text, "<0x%02X>", (unsigned)i);
         add_token(m, text, 6);
     }
+    add_token(m, "\xE2\x96\x81", 1); // before a text, and for each of its spaces
     int ok = add_token(m, "ok", 1);
     for (int i = 0; i < ok; i++) m->next[i] = ok;
     add_scripts(m);

@@ -44,6 +44,11 @@ async function post(path, body) {
   return { status: reply.status, body: await reply.json() }
 }
 
+async function running() {
+  const text = await (await fetch(`${address}/metrics`)).text()
+  return Number(/^hearth_requests_running (\d+)$/m.exec(text)[1])
+}
+
 // --- ollama -------------------------------------------------------------------------------------
 
 await check('ollama: version, list, show', async () => {
@@ -70,7 +75,7 @@ await check('ollama: generate', async () => {
   const raw = await ollama.generate({ model, prompt: 'l', raw: true, options: { num_predict: 5 } })
   assert.equal(raw.response, looped(5).join(''))
   assert.equal(raw.done_reason, 'length')
-  assert.equal(raw.prompt_eval_count, 5) // the space before the text is three bytes
+  assert.equal(raw.prompt_eval_count, 3) // <s>, the space before a text, l
 })
 
 await check('ollama: generate with stop, system and seed', async () => {
@@ -148,6 +153,25 @@ await check('ollama: abort frees the slot', async () => {
   assert.equal((await ollama.generate({ model, prompt: 'h' })).response, 'Hello there!')
 })
 
+await check('ollama: embed', async () => {
+  const input = ['hello', 'hello world!']
+  const many = await ollama.embed({ model: 'bert', input })
+  const length = (x) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0))
+  assert.equal(many.embeddings.length, 2)
+  for (const x of many.embeddings) assert.ok(Math.abs(length(x) - 1) < 1e-5)
+  assert.ok(many.prompt_eval_count > 0)
+  const one = await ollama.embed({ model: 'bert', input: input[1] })
+  assert.deepEqual(one.embeddings, [many.embeddings[1]])
+  const cut = (await ollama.embed({ model: 'bert', input, dimensions: 8 })).embeddings
+  const scale = length(many.embeddings[0].slice(0, 8))
+  cut[0].forEach((v, i) => assert.ok(Math.abs(v - many.embeddings[0][i] / scale) < 1e-5))
+  assert.deepEqual((await ollama.embed({ model: 'bert', input: [] })).embeddings, [])
+  const legacy = (await ollama.embeddings({ model: 'bert', prompt: 'hello' })).embedding
+  const raw = length(legacy)
+  assert.ok(Math.abs(raw - 1) > 1e-3)
+  legacy.forEach((v, i) => assert.ok(Math.abs(v / raw - many.embeddings[0][i]) < 1e-5))
+})
+
 // --- openai -------------------------------------------------------------------------------------
 
 await check('openai: models', async () => {
@@ -214,6 +238,56 @@ await check('openai: completions', async () => {
   assert.equal(whole.choices[0].finish_reason, 'length')
   const parts = await collect(await openai.completions.create({ model, prompt: 'h', stream: true }))
   assert.equal(parts.map((p) => p.choices[0].text).join(''), 'Hello there!')
+})
+
+await check('openai: embeddings', async () => {
+  const input = ['hello', 'hello world!']
+  const packed = await openai.embeddings.create({ model: 'bert', input }) // asks for base64
+  const plain = await openai.embeddings.create({ model: 'bert', input, encoding_format: 'float' })
+  packed.data.forEach((d, i) => d.embedding.forEach((v, k) =>
+    assert.equal(v, Math.fround(plain.data[i].embedding[k]))))
+  assert.deepEqual(plain.data.map((d) => d.index), [0, 1])
+  assert.ok(plain.usage.total_tokens > 0)
+  const cut = await openai.embeddings.create({ model: 'bert', input: 'hello', dimensions: 7 })
+  assert.equal(cut.data[0].embedding.length, 7) // 28 bytes: base64 with a filler
+  await assert.rejects(openai.embeddings.create({ model: 'bert', input, dimensions: 1000 }),
+    (e) => e instanceof OpenAI.BadRequestError && /'dimensions' is 1000/.test(e.message))
+})
+
+await check('rerank', async () => {
+  const documents = ['hello', 'world', 'hello world']
+  const ask = { model: 'rank', query: 'hello', documents }
+  const { status, body } = await post('/v1/rerank', ask)
+  assert.equal(status, 200, JSON.stringify(body))
+  const scores = body.results.map((r) => r.relevance_score)
+  assert.deepEqual(scores, [...scores].sort((a, b) => b - a))
+  assert.deepEqual(body.results.map((r) => r.index).sort(), [0, 1, 2])
+  const top = (await post('/v1/rerank', { ...ask, top_n: 1, return_documents: true })).body.results
+  assert.equal(top.length, 1)
+  assert.equal(top[0].document.text, documents[body.results[0].index])
+})
+
+await check('tokens and templates', async () => {
+  const { body } = await post('/tokenize', { model, content: 'hé', with_pieces: true })
+  assert.deepEqual(body.tokens.slice(-3).map((t) => t.piece), ['h', [0xc3], [0xa9]])
+  const tokens = body.tokens.map((t) => t.id)
+  assert.deepEqual((await post('/tokenize', { model, content: 'hé' })).body.tokens, tokens)
+  assert.equal((await post('/detokenize', { model, tokens })).body.content, 'hé')
+  assert.equal((await post('/detokenize', { model, tokens: tokens.slice(0, -1) })).status, 400)
+  const shown = await post('/apply-template', { model, messages: user('h') })
+  assert.equal(shown.body.prompt, '<|user|>h')
+})
+
+await check('health and metrics', async () => {
+  assert.deepEqual(await (await fetch(`${address}/health`)).json(), { status: 'ok' })
+  const text = await (await fetch(`${address}/metrics`)).text()
+  const value = (name) => Number(new RegExp(`^hearth_${name} (\\S+)$`, 'm').exec(text)[1])
+  assert.ok(value('requests_total') > 20 && value('generated_tokens_total') > 100)
+  assert.equal(value('first_token_seconds_bucket{le="\\+Inf"}'), value('first_token_seconds_count'))
+  assert.ok(value('next_token_seconds_count') > value('first_token_seconds_count'))
+  for (let i = 0; i < 50 && (await running()) > 0; i++)
+    await new Promise((done) => setTimeout(done, 20))
+  assert.equal(await running(), 0)
 })
 
 await check('openai: errors', async () => {

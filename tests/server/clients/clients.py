@@ -92,6 +92,14 @@ def openai_completions():
     assert whole.choices[0].text == " one two" and whole.choices[0].finish_reason == "length"
 
 
+def openai_embeddings():
+    packed = oa.embeddings.create(model="bert", input="hello").data[0].embedding  # as base64
+    plain = oa.embeddings.create(model="bert", input="hello", encoding_format="float")
+    assert all(abs(a - b) < 1e-6 for a, b in zip(packed, plain.data[0].embedding, strict=True))
+    other = ol.embed("bert", "hello").embeddings[0]
+    assert all(abs(a - b) < 1e-6 for a, b in zip(packed, other, strict=True))
+
+
 def openai_errors():
     try:
         oa.chat.completions.create(model=MODEL, messages=user("h"), max_tokens=-3)
