@@ -85,6 +85,18 @@
 #define LIMIT_REPLY_NAME 256             // name or id of a call; OpenAI's API has 64
 #define LIMIT_REPLY_CALLS 128            // calls in one reply; OpenAI's API has 128 tools
 
+// --- constrained output -------------------------------------------------------------------------
+#define LIMIT_GRAM_TEXT (1u << 20)       // one grammar or schema; large ones of tools have 100 KB
+#define LIMIT_GRAM_NODES (1u << 18)      // positions of the automaton; {1,10000} takes 20,000
+#define LIMIT_GRAM_RULES (1u << 14)      // a schema has one or two for each subschema
+#define LIMIT_GRAM_REPEAT 65536          // times; larger counts are for programs, not for texts
+#define LIMIT_GRAM_PROPERTIES 256        // declared members of one object: bits of its register
+#define LIMIT_GRAM_NESTING 64            // parentheses, subschemas: recursion of the compilers
+#define LIMIT_GRAM_DEPTH 1024            // rules that are open in a text; JSON takes 2 a level
+#define LIMIT_GRAM_CONFIGS 4096          // ways to read one text; ambiguous grammars have dozens
+#define LIMIT_GRAM_MEMORY (1u << 28)     // states and masks that one text keeps
+#define LIMIT_GRAM_STATES 20000          // kept between tokens; a reply passes some hundred
+
 // --- command line -------------------------------------------------------------------------------
 #define LIMIT_HTTP_BODY (256u << 20)      // a long conversation with images is some tens of MB
 #define LIMIT_HTTP_BACKLOG (64u << 20)    // a reply, or what of a stream a client has not read yet
