@@ -1,7 +1,8 @@
 // A folder as a GGUF file, tensor by tensor. See hf.h.
 //
 // Types are those of llama.cpp's converter: vectors, norms, biases and routers in F32, matrices as
-// asked for, F16 where rows are no whole Q8_0 blocks. About a megabyte is made at a time, and pages
+// asked for, F16 where rows are no whole Q8_0 blocks; packed ones that nobody asked a type for keep
+// their values (packed.c). About a megabyte is made at a time, and pages
 // of the folder's files are given back after some dozens of such pieces, so that neither our own
 // memory nor the resident part of the mappings grows with the model.
 #include "hf/hf_int.h"
@@ -22,14 +23,17 @@ static dtype choose_auto(const hf_model *m)
 {
     for (size_t i = 0; i < hf_tensor_count(m); i++) {
         const hf_tensor *t = hf_tensor_at(m, i);
-        if (t->n_dims > 1 && !t->is_float) return t->type == ST_F16 ? DTYPE_F16 : DTYPE_BF16;
+        if (t->n_dims > 1 && !t->is_float && !t->is_packed)
+            return t->type == ST_F16 ? DTYPE_F16 : DTYPE_BF16;
     }
     return DTYPE_BF16;
 }
 
 static dtype out_type(const converter *c, const hf_tensor *t)
 {
+    dtype packed;
     if (t->is_float) return DTYPE_F32;
+    if (c->o->is_auto && hf_packed_tensor(t, &packed)) return packed;
     return t->dim[0] % dtype_get(c->type)->block_len == 0 ? c->type : DTYPE_F16;
 }
 

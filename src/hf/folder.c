@@ -158,7 +158,7 @@ static hearth_status collect_sources(hf_model *m, hearth_err *err)
     for (size_t i = 0; i < m->n_shards; i++) {
         const hf_shard *s = &m->shard[i];
         for (size_t t = 0; t < safetensors_count(s->st); t++)
-            m->source[m->n_sources++] = (hf_source){safetensors_at(s->st, t), s};
+            m->source[m->n_sources++] = (hf_source){safetensors_at(s->st, t), s, NULL};
     }
     return HEARTH_OK;
 }

@@ -1,6 +1,7 @@
 // What the files of hf/ share; nobody else includes this.
 //
 //   folder.c   files: config, index, shards        -> hf_source, one per tensor in the files
+//   packed.c   parts of packed matrices            -> one hf_source for each matrix
 //   hf_plan.c  names and shapes, family_table.c    -> hf_tensor, one per tensor of the GGUF
 //   keys.c     config.json                         -> GGUF keys
 //   hf_vocab.c, vocab_*.c   tokenizer files        -> GGUF keys
@@ -23,9 +24,11 @@ typedef struct hf_shard {
 } hf_shard;
 
 // A tensor of the files.
+typedef struct hf_packed hf_packed;
 typedef struct hf_source {
     const st_tensor *t;
     const hf_shard *shard;
+    const hf_packed *packed; // its values, where t has none (packed.c); NULL: without
 } hf_source;
 
 // --- what becomes of it --------------------------------------------------------------------------
@@ -51,6 +54,7 @@ typedef struct hf_tensor {
     int64_t n_head;    // of HF_PAIRS
     bool is_float;     // F32 whatever type is asked for
     bool has_experts;  // one run per expert
+    bool is_packed;    // its sources are
     int64_t n_runs;
     hf_run *run;
     const float *made; // instead of runs: values that come from the configuration
@@ -111,6 +115,15 @@ hearth_status hf_folder_map(const hf_model *m, const char *name, os_mapping *out
 hearth_status hf_folder_read(const hf_model *m, const char *name, const char *const *skip,
                              conf *out, hearth_err *err);
 
+// --- packed.c ------------------------------------------------------------------------------------
+// Puts one source in the place of the parts of each matrix that GPTQ or AWQ has packed.
+hearth_status hf_pack_sources(hf_model *m, hearth_err *err);
+// The type that holds the matrix best: Q4_0 or Q8_0 without rounding, else F16.
+dtype hf_packed_type(const hf_packed *p);
+// Row `out` as values, or as blocks of that type when it is Q4_0, or Q8_0.
+void hf_packed_row(const hf_packed *p, int64_t out, float *x);
+void hf_packed_blocks(const hf_packed *p, int64_t out, dtype type, uint8_t *to);
+
 // --- config.json: "text_config" counts before the outermost values -------------------------------
 const conf_value *hf_config_find(const hf_model *m, const char *name);
 int64_t hf_config_i64(const hf_model *m, const char *name, int64_t fallback);
@@ -155,6 +168,8 @@ int64_t hf_rows(const hf_tensor *t);
 void hf_produce(const hf_tensor *t, dtype type, int64_t first, int64_t n, float *scratch,
                 uint8_t *out);
 bool hf_can_produce(st_type type);
+// Of a packed tensor: the type that suits all of its matrices. False: it is not packed.
+bool hf_packed_tensor(const hf_tensor *t, dtype *out);
 // The GGUF type with the same bytes; false when there is none.
 bool hf_same_type(st_type type, dtype *out);
 

@@ -198,7 +198,8 @@ static hearth_status add_run(hf_tensor *t, const hf_source *s, int64_t at, heart
     set_shape(&shape, s->t);
     if (at >= t->n_runs) return fail_source(s, "is of more experts than config.json says", err);
     if (t->run[at].source) return fail_source(s, "is there twice", err);
-    if (s->t->type != t->type || shape.dim[0] != t->dim[0] || shape.dim[1] != t->dim[1])
+    bool is_like = s->t->type == t->type && !s->packed == !t->is_packed;
+    if (!is_like || shape.dim[0] != t->dim[0] || shape.dim[1] != t->dim[1])
         return fail_source(s, "has another type or shape than the expert before it", err);
     t->run[at] = (hf_run){s, 0, count_rows(s->t)};
     return HEARTH_OK;
@@ -237,12 +238,14 @@ static hearth_status add_source(hf_model *m, const hf_source *s, hearth_err *err
                         "family '%s'", s->shard->path, STR_ARG(s->t->name), m->family->arch);
     }
     HEARTH_TRY(check_source(s, err));
-    hf_tensor t = {.type = s->t->type}, *placed;
+    hf_tensor t = {.type = s->t->type, .is_packed = s->packed != NULL}, *placed;
     print_name(&p, row, t.name);
     set_shape(&t, s->t);
     t.is_float = is_always_float(&t, &p);
     set_op(m, &t, row, &p);
     HEARTH_TRY(check_op(&t, s, err));
+    if (t.is_packed && t.op != HF_AS_IS && t.op != HF_PAIRS)
+        return fail_source(s, "packed matrices that are taken apart are not supported", err);
     bool is_new;
     HEARTH_TRY(place_tensor(m, &t, &placed, &is_new, err));
     if (is_new) HEARTH_TRY(prepare_runs(m, placed, &p, err));

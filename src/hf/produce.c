@@ -56,15 +56,36 @@ static int64_t reorder(const hf_tensor *t, int64_t at, int64_t n_all)
     return at - in_head + in_head % 2 * (d / 2) + in_head / 2;
 }
 
+bool hf_packed_tensor(const hf_tensor *t, dtype *out)
+{
+    if (!t->is_packed) return false;
+    *out = DTYPE_Q4_0;
+    // What Q4_0 holds exactly Q8_0 does too, and F16 nearly.
+    for (int64_t r = 0; r < t->n_runs; r++) {
+        dtype type = hf_packed_type(t->run[r].source->packed);
+        if (type == DTYPE_F16 || *out == DTYPE_Q4_0) *out = type;
+    }
+    return true;
+}
+
+// The run that row `row` of the tensor is in, and which row of its source it is.
+static const hf_run *find_run(const hf_tensor *t, int64_t row, int64_t *in_source)
+{
+    const hf_run *run = &t->run[row / t->run[0].n];
+    int64_t in_run = row % t->run[0].n;
+    if (t->n_dims > 1) in_run = reorder(t, in_run, run->n);
+    *in_source = run->first + in_run;
+    return run;
+}
+
 // The bytes of row `row` of the tensor, in the source's type.
 static const uint8_t *find_row(const hf_tensor *t, int64_t row)
 {
     if (t->made) return (const uint8_t *)(t->made + row * t->dim[0]);
-    const hf_run *run = &t->run[row / t->run[0].n];
-    int64_t in_run = row % t->run[0].n;
-    if (t->n_dims > 1) in_run = reorder(t, in_run, run->n);
+    int64_t at;
+    const hf_run *run = find_run(t, row, &at);
     size_t row_bytes = (size_t)t->dim[0] * st_type_bytes(t->type);
-    return run->source->t->data + (size_t)(run->first + in_run) * row_bytes;
+    return run->source->t->data + (size_t)at * row_bytes;
 }
 
 static void read_values(const hf_tensor *t, int64_t row, float *out)
@@ -109,6 +130,20 @@ static void write_vector_pairs(const hf_tensor *t, const float *x, uint8_t *out)
     }
 }
 
+static void write_packed(const hf_tensor *t, int64_t row, dtype type, float *scratch, uint8_t *out)
+{
+    int64_t at;
+    dtype own = DTYPE_F32;
+    const hf_packed *p = find_run(t, row, &at)->source->packed;
+    hf_packed_tensor(t, &own);
+    if (type == own && type != DTYPE_F16) {
+        hf_packed_blocks(p, at, type, out);
+    } else {
+        hf_packed_row(p, at, scratch);
+        write_row(scratch, type, t->dim[0], out);
+    }
+}
+
 void hf_produce(const hf_tensor *t, dtype type, int64_t first, int64_t n, float *scratch,
                 uint8_t *out)
 {
@@ -120,6 +155,10 @@ void hf_produce(const hf_tensor *t, dtype type, int64_t first, int64_t n, float 
     (void)known;
     bool is_pair_vector = t->op == HF_PAIRS && t->n_dims == 1;
     for (int64_t r = first; r < first + n; r++, out += row_bytes) {
+        if (t->is_packed) {
+            write_packed(t, r, type, scratch, out);
+            continue;
+        }
         if (copies && !is_pair_vector) {
             memcpy(out, find_row(t, r), row_bytes);
             continue;

@@ -2,7 +2,8 @@
 //
 // A tensor whose bytes can stay is pointed to: one run, no operation, a type that GGUF has, at an
 // address that suits it. Others are made in one block of memory, float32 or the source's 16 bits;
-// with q and k left in their order and experts apart, these are norms of gemma at most.
+// with q and k left in their order and experts apart, these are norms of gemma at most, and what is
+// packed (packed.c).
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ static dtype view_type(const hf_tensor *t)
 {
     dtype type;
     bool is_vector = t->n_dims == 1;
+    if (hf_packed_tensor(t, &type)) return type;
     if (!hf_same_type(t->type, &type) || (is_vector && t->op == HF_PLUS_ONE)) return DTYPE_F32;
     return type;
 }
@@ -25,6 +27,7 @@ static const uint8_t *find_bytes(const hf_tensor *t, int64_t r)
 {
     dtype same;
     if (t->made) return (const uint8_t *)t->made;
+    if (hf_packed_tensor(t, &same)) return NULL;
     if (view_op(t) != HF_AS_IS || !hf_same_type(t->type, &same)) return NULL;
     size_t item = st_type_bytes(t->type), row_bytes = (size_t)t->dim[0] * item;
     const uint8_t *p = t->run[r].source->t->data + (size_t)t->run[r].first * row_bytes;
@@ -144,6 +147,7 @@ hearth_status hf_open(const char *path, hf_model **out, hearth_err *err)
     hf_model *m = mem_alloc_zero(MEM_MODEL, 1, sizeof *m);
     if (!m) return err_fail(err, HEARTH_E_NOMEM, "%s: no memory for a folder", path);
     hearth_status s = hf_folder_open(m, path, err);
+    if (s == HEARTH_OK) s = hf_pack_sources(m, err);
     if (s == HEARTH_OK) s = hf_plan(m, err);
     if (s == HEARTH_OK) *out = m;
     else hf_close(m);
