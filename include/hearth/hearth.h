@@ -75,6 +75,11 @@ typedef struct hearth_model hearth_model;
 
 enum { HEARTH_CACHE_F16 = 0, HEARTH_CACHE_F32 = 1 };
 
+typedef struct hearth_adapter {
+    const char *path; // of a LoRA adapter: a GGUF file, or a folder of PEFT
+    float scale;      // 1: as it was trained
+} hearth_adapter;
+
 typedef struct hearth_model_options {
     uint32_t size;
     int32_t threads;       // 0: one per processor; at most 512
@@ -84,6 +89,8 @@ typedef struct hearth_model_options {
     int32_t cache_type;    // HEARTH_CACHE_...
     int32_t metadata_only; // not 0: for looking at a file and tokenizing; nothing can be generated
     uint64_t memory_limit; // bytes; 0: none. A model that would need more is HEARTH_E_LIMIT
+    const hearth_adapter *adapters; // that add up, in this order; read by the open call only
+    int32_t n_adapters;    // at most 16
 } hearth_model_options;
 HEARTH_API void hearth_model_options_default(hearth_model_options *options);
 

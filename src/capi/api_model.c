@@ -35,6 +35,21 @@ static engine_options convert_options(const hearth_model_options *o)
     return e;
 }
 
+static hearth_status convert_adapters(const hearth_model_options *o, engine_options *e,
+                                      hearth_err *err)
+{
+    if (o->n_adapters < 0 || o->n_adapters > ENGINE_ADAPTERS_MAX || (o->n_adapters && !o->adapters))
+        return err_fail(err, HEARTH_E_ARG, "%d adapters: not in [0, %d]", (int)o->n_adapters,
+                        ENGINE_ADAPTERS_MAX);
+    for (int i = 0; i < o->n_adapters; i++) {
+        const hearth_adapter *a = &o->adapters[i];
+        if (!a->path) return err_fail(err, HEARTH_E_ARG, "adapter %d: its path is NULL", i);
+        e->adapters[i] = (engine_adapter){str_from(a->path), a->scale};
+    }
+    e->n_adapters = o->n_adapters;
+    return HEARTH_OK;
+}
+
 hearth_status hearth_model_open(const char *path, const hearth_model_options *options,
                                 hearth_model **out, hearth_error *error)
 {
@@ -50,7 +65,8 @@ hearth_status hearth_model_open(const char *path, const hearth_model_options *op
     hearth_model *m = mem_alloc_zero(MEM_MISC, 1, sizeof *m);
     if (!m) return api_report(err_fail(&err, HEARTH_E_NOMEM, "out of memory"), &err, error);
     engine_options e = convert_options(&o);
-    hearth_status status = engine_open(path, &e, &m->e, &err);
+    hearth_status status = convert_adapters(&o, &e, &err);
+    if (status == HEARTH_OK) status = engine_open(path, &e, &m->e, &err);
     if (status == HEARTH_OK) *out = m;
     else mem_free(m);
     return api_report(status, &err, error);

@@ -92,6 +92,29 @@ static void test_sizes(void **state)
     }
 }
 
+// What adapters compute is for test_lora.c and test_engine_lora.c.
+static void test_adapters(void **state)
+{
+    (void)state;
+    const hearth_adapter bad[] = {{NULL, 1}}, gone[] = {{"/nonexistent.gguf", 1}};
+    hearth_model *m = NULL;
+    hearth_error error;
+    hearth_model_options o;
+    hearth_model_options_default(&o);
+    o.threads = 1;
+    o.n_adapters = 1;
+    assert_int_equal(hearth_model_open(TINY, &o, &m, &error), HEARTH_E_ARG);
+    o.adapters = bad;
+    assert_int_equal(hearth_model_open(TINY, &o, &m, &error), HEARTH_E_ARG);
+    o.n_adapters = 17;
+    assert_int_equal(hearth_model_open(TINY, &o, &m, &error), HEARTH_E_ARG);
+    o.adapters = gone;
+    o.n_adapters = 1;
+    assert_int_equal(hearth_model_open(TINY, &o, &m, &error), HEARTH_E_NOTFOUND);
+    assert_non_null(strstr(error.message, "/nonexistent.gguf: "));
+    assert_null(m);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -355,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_library), cmocka_unit_test(test_chat), cmocka_unit_test(test_embed),
         cmocka_unit_test(test_model), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_generate), cmocka_unit_test(test_logits),
         cmocka_unit_test(test_symbol_list),
