@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/rng.h"
 #include "fmt/npy.h"
 #include "hf/hf.h"
 #include "kern/half.h"
@@ -240,12 +241,40 @@ static void test_parts(void **state)
     expect_fail("its g_idx names no group");
 }
 
+// Some bytes anywhere in the file changed: an error in one line or a model, and no harm.
+static void test_random_damage(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"packed/gptq4_order", "packed/awq4", "packed/gptq8"};
+    rng r;
+    rng_seed(&r, 1);
+    for (int i = 0; i < 300; i++) {
+        size_t size;
+        hf_model *m = NULL;
+        gguf *g = NULL;
+        hearth_err err = ERR_INIT;
+        if (i % 100 == 0) put_case(names[i / 100] + 7);
+        unsigned char *p = read_golden(names[i / 100], ".safetensors", &size);
+        uint32_t span = i % 2 ? 1500 : (uint32_t)size; // half of them in the header
+        for (int n = 0; n < 1 + i % 4; n++) {
+            uint32_t at = rng_below(&r, span);
+            p[at] = (uint8_t)(p[at] ^ 1u << rng_below(&r, 8));
+        }
+        assert_true(hf_folder_put(dir, "model.safetensors", p, size));
+        if (hf_open(dir, &m, &err) == HEARTH_OK && hf_view(m, &g, &err) == HEARTH_OK) gguf_close(g);
+        assert_null(strchr(err.msg, '\n'));
+        hf_close(m);
+        free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_config, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_parts, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_random_damage, make_dir, remove_dir),
     };
     return cmocka_run_group_tests_name("packed folders", tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "base/rng.h"
 #include "fmt/gguf_build.h"
 #include "support/adapter_file.h"
 #include "support/llm_fixture.h"
@@ -239,6 +240,41 @@ static void test_refused(void **state)
     close_file(&model);
 }
 
+// Bits anywhere in the file changed: an error in one line or an adapter, and no harm.
+static void test_random_damage(void **state)
+{
+    (void)state;
+    const adapter_spec spec = {.seed = 1, .rank = 1, .alpha = 6};
+    file model, a;
+    rng r;
+    rng_seed(&r, 1);
+    make_model(TEST_LLAMA, DTYPE_F32, &model);
+    make_adapter(model.g, &spec, &a);
+    for (int i = 0; i < 300; i++) {
+        fixture f;
+        hearth_err err = ERR_INIT;
+        fixture_options o = fixture_default();
+        file hurt = {0};
+        buf_init(&hurt.bytes, MEM_TEST, 1u << 28);
+        assert_int_equal(buf_append(&hurt.bytes, a.bytes.p, a.bytes.n), HEARTH_OK);
+        for (int n = 0; n < 1 + i % 4; n++) {
+            uint32_t at = rng_below(&r, i % 2 ? 2000 : (uint32_t)a.bytes.n);
+            hurt.bytes.p[at] = (char)(hurt.bytes.p[at] ^ 1 << rng_below(&r, 7));
+        }
+        const gguf_bytes part = {"file", (const uint8_t *)hurt.bytes.p, hurt.bytes.n};
+        if (gguf_open(&part, 1, &hurt.g, &err) == HEARTH_OK) {
+            o.adapter = hurt.g;
+            o.ctx.n_ctx = 0;
+            if (fixture_open(&f, model.bytes.p, model.bytes.n, &o, &err) == HEARTH_OK)
+                fixture_close(&f);
+        }
+        assert_null(strchr(err.msg, '\n'));
+        close_file(&hurt);
+    }
+    close_file(&model);
+    close_file(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_random_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
