@@ -46,7 +46,7 @@ static hearth_status check_model(const char *folder, hf_model *m, hearth_err *er
     dev *d = NULL;
     llm_model *model = NULL;
     const llm_model_options all = {0};
-    hearth_status s = hf_view(m, &view, err);
+    hearth_status s = hf_view_shapes(m, &view, err);
     if (s == HEARTH_OK) s = dev_cpu_open(1, CPU_ALL, &d, err);
     if (s == HEARTH_OK) s = llm_model_open(view, d, &all, &model, err);
     if (s != HEARTH_OK && !str_starts(str_from(err->msg), str_from(folder)))

@@ -76,8 +76,11 @@ static hearth_status take_memory(converter *c, hearth_err *err)
 
 static void give_back(const hf_tensor *t)
 {
-    for (int64_t r = 0; r < t->n_runs; r++)
-        os_map_done(t->run[r].source->t->data, t->run[r].source->t->bytes);
+    for (int64_t r = 0; r < t->n_runs; r++) {
+        const hf_source *s = t->run[r].source;
+        const st_tensor *read = s->packed ? hf_packed_codes(s->packed) : s->t;
+        os_map_done(read->data, read->bytes);
+    }
 }
 
 static hearth_status write_tensor(converter *c, const hf_tensor *t, hearth_err *err)

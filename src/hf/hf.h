@@ -25,6 +25,9 @@ uint64_t hf_bytes(const hf_model *m); // of all safetensors files
 
 // The model as a GGUF index, which the model outlives. Once for a model.
 hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err);
+// The same, but packed matrices are left zeros, which takes neither time nor memory: to see whether
+// a model can be opened.
+hearth_status hf_view_shapes(hf_model *m, gguf **out, hearth_err *err);
 
 // An adapter of PEFT: a folder with adapter_config.json and adapter_model.safetensors.
 bool hf_is_adapter(const char *path);

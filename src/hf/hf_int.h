@@ -120,6 +120,7 @@ hearth_status hf_folder_read(const hf_model *m, const char *name, const char *co
 hearth_status hf_pack_sources(hf_model *m, hearth_err *err);
 // The type that holds the matrix best: Q4_0 or Q8_0 without rounding, else F16.
 dtype hf_packed_type(const hf_packed *p);
+const st_tensor *hf_packed_codes(const hf_packed *p); // the largest of its parts
 // Row `out` as values, or as blocks of that type when it is Q4_0, or Q8_0.
 void hf_packed_row(const hf_packed *p, int64_t out, float *x);
 void hf_packed_blocks(const hf_packed *p, int64_t out, dtype type, uint8_t *to);

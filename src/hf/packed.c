@@ -90,6 +90,7 @@ void hf_packed_row(const hf_packed *p, int64_t out, float *x)
 }
 
 dtype hf_packed_type(const hf_packed *p) { return p->type; }
+const st_tensor *hf_packed_codes(const hf_packed *p) { return p->codes; }
 
 void hf_packed_blocks(const hf_packed *p, int64_t out, dtype type, uint8_t *to)
 {

@@ -48,7 +48,7 @@ static size_t own_bytes(const hf_tensor *t)
     return align_up(bytes, 64);
 }
 
-static hearth_status make_own(hf_model *m, hearth_err *err)
+static hearth_status make_own(hf_model *m, bool with_packed, hearth_err *err)
 {
     size_t total = 0, row_max = 1, at = 0;
     for (size_t i = 0; i < hf_tensor_count(m); i++) {
@@ -58,7 +58,7 @@ static hearth_status make_own(hf_model *m, hearth_err *err)
     }
     if (total == 0) return HEARTH_OK;
     float *scratch = mem_alloc_zero(MEM_MODEL, row_max, sizeof *scratch);
-    m->own = mem_alloc(MEM_WEIGHTS, total);
+    m->own = mem_alloc_zero(MEM_WEIGHTS, total, 1);
     if (!scratch || !m->own) {
         mem_free(scratch);
         return err_fail(err, HEARTH_E_NOMEM, "%s: no memory for %zu bytes of weights", m->dir,
@@ -68,7 +68,8 @@ static hearth_status make_own(hf_model *m, hearth_err *err)
         hf_tensor t = *hf_tensor_at(m, i);
         size_t n = own_bytes(&t);
         t.op = view_op(&t);
-        if (n > 0) hf_produce(&t, view_type(&t), 0, hf_rows(&t), scratch, m->own + at);
+        if (n > 0 && (with_packed || !t.is_packed))
+            hf_produce(&t, view_type(&t), 0, hf_rows(&t), scratch, m->own + at);
         at += n;
     }
     mem_free(scratch);
@@ -113,10 +114,10 @@ static hearth_status add_keys(const hf_model *m, gguf_writer *w, hearth_err *err
                                        : HEARTH_OK;
 }
 
-static hearth_status fill(hf_model *m, gguf_builder *b, hearth_err *err)
+static hearth_status fill(hf_model *m, bool with_packed, gguf_builder *b, hearth_err *err)
 {
     HEARTH_TRY(add_keys(m, gguf_builder_keys(b), err));
-    HEARTH_TRY(make_own(m, err));
+    HEARTH_TRY(make_own(m, with_packed, err));
     size_t at = 0;
     for (size_t i = 0; i < hf_tensor_count(m); i++) {
         const hf_tensor *t = hf_tensor_at(m, i);
@@ -127,16 +128,26 @@ static hearth_status fill(hf_model *m, gguf_builder *b, hearth_err *err)
     return HEARTH_OK;
 }
 
-hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err)
+static hearth_status make_view(hf_model *m, bool with_packed, gguf **out, hearth_err *err)
 {
     gguf_builder *b;
     *out = NULL;
     ASSERT(!m->own); // one view of a model
     HEARTH_TRY(gguf_builder_create(&b, err));
-    hearth_status s = fill(m, b, err);
+    hearth_status s = fill(m, with_packed, b, err);
     if (s == HEARTH_OK) s = gguf_builder_finish(b, out, err);
     gguf_builder_free(b);
     return s;
+}
+
+hearth_status hf_view(hf_model *m, gguf **out, hearth_err *err)
+{
+    return make_view(m, true, out, err);
+}
+
+hearth_status hf_view_shapes(hf_model *m, gguf **out, hearth_err *err)
+{
+    return make_view(m, false, out, err);
 }
 
 // --- open and close -----------------------------------------------------------------------------
