@@ -37,6 +37,15 @@ static dtype out_type(const converter *c, const hf_tensor *t)
     return t->dim[0] % dtype_get(c->type)->block_len == 0 ? c->type : DTYPE_F16;
 }
 
+// What the file is called by: the type of packed matrices, where they keep theirs.
+static dtype main_type(const converter *c)
+{
+    dtype type = c->type;
+    for (size_t i = 0; i < hf_tensor_count(c->m) && c->o->is_auto; i++)
+        if (hf_packed_tensor(hf_tensor_at(c->m, i), &type)) break;
+    return type;
+}
+
 static size_t row_bytes(const converter *c, const hf_tensor *t)
 {
     size_t n = 0;
@@ -48,7 +57,7 @@ static size_t row_bytes(const converter *c, const hf_tensor *t)
 
 static hearth_status declare(converter *c, hearth_err *err)
 {
-    HEARTH_TRY(hf_write_keys(c->m, hf_file_type(c->type), c->w, err));
+    HEARTH_TRY(hf_write_keys(c->m, hf_file_type(main_type(c)), c->w, err));
     HEARTH_TRY(hf_write_vocab(c->m, c->w, err));
     for (size_t i = 0; i < hf_tensor_count(c->m); i++) {
         const hf_tensor *t = hf_tensor_at(c->m, i);

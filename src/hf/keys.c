@@ -134,6 +134,7 @@ static void write_rope(hf_keys *k)
 
 uint32_t hf_file_type(dtype type)
 {
+    if (type == DTYPE_Q4_0) return 2;
     return type == DTYPE_F32 ? 0 : type == DTYPE_F16 ? 1 : type == DTYPE_Q8_0 ? 7 : 32;
 }
 
