@@ -2,7 +2,9 @@
 //
 // Text is cut into words (split.h); the bytes of a word are its first symbols, and neighbours are
 // joined in the order of the merge list (pairs.h), which may name only tokens of the vocabulary.
-// Vocabulary and merges are spelled with one printable character per byte (byte_char.h).
+// Vocabulary and merges are spelled with one printable character per byte (byte_char.h). Some
+// published vocabularies lack control characters and bytes that UTF-8 has no use for: without an
+// unknown token those are left out before merging, as the models' own tokenizers do.
 //
 // Some models ("gemma4" and splits marked raw) have a vocabulary of text instead, with U+2581 for a
 // space: then characters are the first symbols, and those that are no token become "<0x0A>" tokens.
@@ -128,7 +130,8 @@ static void add_symbols(const tok *t, str w, merge *m)
         if (t->bpe->split->raw) n = utf8_decode(w.p + i, w.n - i, &cp);
         int32_t id = t->bpe->split->raw ? vocab_find_word(t, (str){w.p + i, n})
                                         : t->byte_id[(uint8_t)w.p[i]];
-        merge_add(m, (uint32_t)i, (uint32_t)n, id);
+        bool spelled = id != TOK_NONE || t->special.unk != TOK_NONE || t->bpe->split->raw;
+        if (spelled) merge_add(m, (uint32_t)i, (uint32_t)n, id);
     }
 }
 
@@ -142,7 +145,7 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
     add_symbols(t, w, &s->merge);
     merge_run(&s->merge, pairs_look, &t->bpe->pairs);
     bool each = t->bpe->split->drops_spaces; // unknown characters are as many unknown tokens
-    for (int32_t i = 0; i >= 0; i = s->merge.symbol[i].next) {
+    for (int32_t i = s->merge.n ? 0 : -1; i >= 0; i = s->merge.symbol[i].next) {
         const merge_symbol *m = &s->merge.symbol[i];
         if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
         if (each) run_start = out->n;

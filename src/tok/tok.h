@@ -5,7 +5,7 @@
 // ("bert"), RWKV's longest match ("rwkv") and PLaMo 2's best sum ("plamo2"); others are refused by
 // name. Immutable after tok_open(), safe from any thread. Text is bytes: what is not
 // UTF-8 is encoded too (byte tokens) and comes back as it was; only kinds that normalise text
-// (Unigram, WordPiece) change or drop it.
+// (Unigram, WordPiece) change or drop it, and vocabularies of byte-level BPE that lack a byte.
 #ifndef HEARTH_TOK_TOK_H
 #define HEARTH_TOK_TOK_H
 

@@ -124,4 +124,5 @@ def main():
         sys.stdout.buffer.write(escape(raw) + b" " + row.encode() + b"\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
