@@ -137,6 +137,34 @@ hearth_status field_keep_alive(const json_t *body, bool *has, uint64_t *ns, hear
     return v ? read_duration(v, ns, err) : HEARTH_OK;
 }
 
+hearth_status field_objects(const json_t *body, const char *name, const json_t **out,
+                            hearth_err *err)
+{
+    const json_t *v = get_field(body, name);
+    *out = v;
+    if (!v) return HEARTH_OK;
+    if (!json_is_array(v)) return err_fail(err, HEARTH_E_ARG, "'%s' must be an array", name);
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_is_object(json_array_get(v, i)))
+            return err_fail(err, HEARTH_E_ARG, "'%s[%zu]' must be an object", name, i);
+    return HEARTH_OK;
+}
+
+hearth_status field_messages(const json_t *body, const json_t **out, hearth_err *err)
+{
+    HEARTH_TRY(field_objects(body, "messages", out, err));
+    for (size_t i = 0; i < json_array_size(*out); i++)
+        if (!json_is_string(json_object_get(json_array_get(*out, i), "role")))
+            return err_fail(err, HEARTH_E_ARG, "'messages[%zu].role' must be a string", i);
+    return HEARTH_OK;
+}
+
+hearth_status dump_text(const json_t *v, char **out, hearth_err *err)
+{
+    *out = json_dumps(v, JSON_COMPACT);
+    return *out ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "out of memory");
+}
+
 hearth_status read_body(const listen_exchange *x, json_t **out, hearth_err *err)
 {
     str text = listen_body(x);

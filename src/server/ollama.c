@@ -207,20 +207,14 @@ static hearth_status read_common(turn *t, common *c, hearth_err *err)
     return read_options(t, json_object_get(b, "options"), err);
 }
 
-static hearth_status dump_field(const json_t *v, const char *name, char **out, hearth_err *err)
-{
-    if (!json_is_array(v)) return err_fail(err, HEARTH_E_ARG, "'%s' must be an array", name);
-    *out = json_dumps(v, JSON_COMPACT);
-    return *out ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "out of memory");
-}
-
 static hearth_status read_chat(turn *t, hearth_err *err)
 {
-    const json_t *tools = json_object_get(t->body, "tools");
+    const json_t *messages, *tools;
     t->is_chat = true;
-    HEARTH_TRY(dump_field(json_object_get(t->body, "messages"), "messages", &t->messages, err));
-    if (json_array_size(tools) == 0) return HEARTH_OK;
-    return dump_field(tools, "tools", &t->tools, err);
+    HEARTH_TRY(field_messages(t->body, &messages, err));
+    HEARTH_TRY(field_objects(t->body, "tools", &tools, err));
+    if (json_array_size(messages) > 0) HEARTH_TRY(dump_text(messages, &t->messages, err));
+    return json_array_size(tools) > 0 ? dump_text(tools, &t->tools, err) : HEARTH_OK;
 }
 
 // A prompt is one user message to models with a chat template, unless raw.
@@ -242,7 +236,7 @@ static hearth_status read_generate(turn *t, model_entry *m, hearth_err *err)
         json_array_append_new(messages,
                               json_pack("{s:s,s:s}", "role", "system", "content", system));
     json_array_append_new(messages, json_pack("{s:s,s:s}", "role", "user", "content", t->prompt));
-    hearth_status status = dump_field(messages, "messages", &t->messages, err);
+    hearth_status status = dump_text(messages, &t->messages, err);
     json_decref(messages);
     return status;
 }

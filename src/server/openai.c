@@ -259,24 +259,32 @@ static hearth_status flatten_content(json_t *message, hearth_err *err)
     return status;
 }
 
+// "auto" and "none"; a call cannot be forced.
+static hearth_status read_tools(turn *t, hearth_err *err)
+{
+    const json_t *tools;
+    const char *choice = "auto";
+    HEARTH_TRY(field_objects(t->body, "tools", &tools, err));
+    if (json_is_object(json_object_get(t->body, "tool_choice"))) choice = "of a function";
+    else HEARTH_TRY(field_str(t->body, "tool_choice", &choice, err));
+    bool is_off = !strcmp(choice, "none");
+    if (!is_off && strcmp(choice, "auto") != 0)
+        return err_fail(err, HEARTH_E_ARG, "'tool_choice' %.40s is not supported, only auto, none",
+                        choice);
+    return json_array_size(tools) > 0 && !is_off ? dump_text(tools, &t->tools, err) : HEARTH_OK;
+}
+
 static hearth_status read_chat(turn *t, hearth_err *err)
 {
-    json_t *messages = json_object_get(t->body, "messages"), *message;
-    const json_t *tools = json_object_get(t->body, "tools");
-    size_t i;
-    if (!json_is_array(messages) || json_array_size(messages) == 0)
-        return err_fail(err, HEARTH_E_ARG, "'messages' must be an array that is not empty");
-    json_array_foreach(messages, i, message) {
-        if (!json_is_object(message))
-            return err_fail(err, HEARTH_E_ARG, "'messages[%zu]' must be an object", i);
-        HEARTH_TRY(flatten_content(message, err));
-    }
-    const char *choice = json_string_value(json_object_get(t->body, "tool_choice"));
-    bool is_off = choice && !strcmp(choice, "none");
+    const json_t *messages;
     t->is_chat = true;
-    t->messages = json_dumps(messages, JSON_COMPACT);
-    if (json_array_size(tools) > 0 && !is_off) t->tools = json_dumps(tools, JSON_COMPACT);
-    return t->messages ? HEARTH_OK : err_fail(err, HEARTH_E_NOMEM, "out of memory");
+    HEARTH_TRY(field_messages(t->body, &messages, err));
+    if (json_array_size(messages) == 0)
+        return err_fail(err, HEARTH_E_ARG, "'messages' must be an array that is not empty");
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        HEARTH_TRY(flatten_content(json_array_get(messages, i), err));
+    HEARTH_TRY(read_tools(t, err));
+    return dump_text(messages, &t->messages, err);
 }
 
 static hearth_status read_prompt(turn *t, hearth_err *err)
@@ -306,6 +314,8 @@ static hearth_status read_turn(turn *t, bool is_chat, const char **model, hearth
     HEARTH_TRY(field_str(t->body, "model", model, err));
     if (!*model || !**model) return err_fail(err, HEARTH_E_ARG, "'model' is required");
     HEARTH_TRY(field_bool(t->body, "stream", &t->is_stream, err));
+    if (options && !json_is_null(options) && !json_is_object(options))
+        return err_fail(err, HEARTH_E_ARG, "'stream_options' must be an object");
     HEARTH_TRY(field_bool(options, "include_usage", &t->wants_usage, err));
     HEARTH_TRY(refuse_unsupported(t->body, err));
     HEARTH_TRY(read_sampling(t, err));

@@ -37,6 +37,11 @@ hearth_status field_int(const json_t *body, const char *name, int64_t low, int64
                         int64_t *out, hearth_err *err);
 hearth_status field_f32(const json_t *body, const char *name, double low, double high, float *out,
                         hearth_err *err);
+// An array of objects; *out: borrowed, NULL when absent.
+hearth_status field_objects(const json_t *body, const char *name, const json_t **out,
+                            hearth_err *err);
+hearth_status field_messages(const json_t *body, const json_t **out, hearth_err *err); // with roles
+hearth_status dump_text(const json_t *v, char **out, hearth_err *err); // of mem_free()
 // "keep_alive": a number of seconds, or "10m", "1h30m", "-1"; negative: for ever.
 hearth_status field_keep_alive(const json_t *body, bool *has, uint64_t *ns, hearth_err *err);
 // The body as a JSON object. *out: new reference.

@@ -106,12 +106,10 @@ static hearth_status run_detokenize(ask *a, engine *e, hearth_err *err)
 
 static hearth_status read_template(ask *a, hearth_err *err)
 {
-    const json_t *tools = json_object_get(a->body, "tools");
-    if (!json_is_array(json_object_get(a->body, "messages")))
-        return err_fail(err, HEARTH_E_ARG, "'messages' must be an array");
-    if (tools && !json_is_null(tools) && !json_is_array(tools))
-        return err_fail(err, HEARTH_E_ARG, "'tools' must be an array");
-    return HEARTH_OK;
+    const json_t *messages, *tools;
+    HEARTH_TRY(field_messages(a->body, &messages, err));
+    if (!messages) return err_fail(err, HEARTH_E_ARG, "'messages' is required");
+    return field_objects(a->body, "tools", &tools, err);
 }
 
 // Without the token that tokenizing the text again would put before it.
