@@ -55,6 +55,13 @@ static void put_text(const turn *t, json_t *frame, str content, str thinking, js
     json_object_set_new(frame, "message", message);
 }
 
+static void put_logprobs(turn *t, json_t *frame)
+{
+    json_t *all = turn_take_logprobs(t);
+    if (json_array_size(all) > 0) json_object_set(frame, "logprobs", all);
+    json_decref(all);
+}
+
 static void send_part(turn *t, const reply_part *p)
 {
     json_t *frame = begin_frame(t), *calls = NULL;
@@ -66,6 +73,7 @@ static void send_part(turn *t, const reply_part *p)
                                                  p->arguments.n));
     }
     put_text(t, frame, content, thinking, calls);
+    put_logprobs(t, frame);
     json_object_set_new(frame, "done", json_false());
     send_frame(t, frame);
 }
@@ -83,6 +91,14 @@ static json_t *kept_calls(const turn *t)
     return calls;
 }
 
+static void put_dropped(const turn *t, json_t *frame)
+{
+    if (t->dropped_tokens == 0) return;
+    json_object_set_new(frame, "truncated",
+                        json_pack("{s:I,s:I}", "dropped_tokens", (json_int_t)t->dropped_tokens,
+                                  "dropped_messages", (json_int_t)t->dropped_messages));
+}
+
 static void put_counts(const turn *t, json_t *frame)
 {
     uint64_t total = os_now_ns() - t->begun_ns;
@@ -90,6 +106,7 @@ static void put_counts(const turn *t, json_t *frame)
     bool is_length = t->finish == GENERATE_LENGTH || t->finish == GENERATE_CONTEXT;
     json_object_set_new(frame, "done", json_true());
     json_object_set_new(frame, "done_reason", json_string(is_length ? "length" : "stop"));
+    put_dropped(t, frame);
     json_object_set_new(frame, "total_duration", json_integer((json_int_t)total));
     json_object_set_new(frame, "load_duration", json_integer((json_int_t)load));
     json_object_set_new(frame, "prompt_eval_count", json_integer(t->stats.n_prompt));
@@ -104,6 +121,7 @@ static void send_last(turn *t)
     json_t *frame = begin_frame(t);
     if (t->is_stream) put_text(t, frame, (str){0}, (str){0}, NULL);
     else put_text(t, frame, buf_str(&t->content), buf_str(&t->thinking), kept_calls(t));
+    put_logprobs(t, frame);
     put_counts(t, frame);
     if (t->is_stream) send_frame(t, frame);
     else reply_json(t->x, 200, frame);
@@ -177,7 +195,7 @@ static hearth_status read_think(turn *t, const json_t *v, hearth_err *err)
 
 static hearth_status refuse_unsupported(const json_t *body, hearth_err *err)
 {
-    static const char *const later[] = {"suffix", "format", "template", "context", "images"};
+    static const char *const later[] = {"format", "template", "context", "images"};
     for (size_t i = 0; i < COUNTOF(later); i++) {
         const json_t *v = json_object_get(body, later[i]);
         bool is_empty = !v || json_is_null(v) || (json_is_string(v) && !*json_string_value(v)) ||
@@ -197,10 +215,13 @@ typedef struct common {
 static hearth_status read_common(turn *t, common *c, hearth_err *err)
 {
     const json_t *b = t->body;
-    t->is_stream = true;
+    t->is_stream = t->may_cut = true;
     HEARTH_TRY(field_str(b, "model", &c->model, err));
     if (!c->model || !*c->model) return err_fail(err, HEARTH_E_ARG, "model is required");
     HEARTH_TRY(field_bool(b, "stream", &t->is_stream, err));
+    HEARTH_TRY(field_bool(b, "truncate", &t->may_cut, err));
+    HEARTH_TRY(field_bool(b, "logprobs", &t->wants_logprobs, err));
+    HEARTH_TRY(field_int(b, "top_logprobs", 0, GENERATE_TOP_MAX, &t->n_top, err));
     HEARTH_TRY(read_think(t, json_object_get(b, "think"), err));
     HEARTH_TRY(refuse_unsupported(b, err));
     HEARTH_TRY(field_keep_alive(b, &c->has_keep_alive, &c->keep_alive_ns, err));
@@ -228,7 +249,9 @@ static hearth_status read_generate(turn *t, model_entry *m, hearth_err *err)
     if (t->is_raw && system)
         return err_fail(err, HEARTH_E_ARG,
                         "raw mode does not support template, system, or context");
-    if (t->is_raw) return HEARTH_OK;
+    HEARTH_TRY(field_str(t->body, "suffix", &t->suffix, err));
+    if (t->suffix && !*t->suffix) t->suffix = NULL;
+    if (t->is_raw || t->suffix) return HEARTH_OK;
     catalog_describe(m);
     if (!m->has_template) return HEARTH_OK;
     json_t *messages = json_array();

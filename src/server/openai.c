@@ -32,19 +32,41 @@ static json_t *begin_chunk(const turn *t, json_t *choices)
                      "hearth-" HEARTH_VERSION, "choices", choices);
 }
 
+// Of the tokens since the last call: {"content": [...]}; the form of completions is another one.
+static json_t *take_logprobs(turn *t)
+{
+    json_t *all = turn_take_logprobs(t), *one;
+    if (!all) return json_null();
+    if (!t->is_legacy) return json_pack("{s:o}", "content", all);
+    json_t *tokens = json_array(), *probs = json_array(), *tops = json_array();
+    size_t i, k;
+    json_array_foreach(all, i, one) {
+        json_t *top = json_object(), *other;
+        json_array_append(tokens, json_object_get(one, "token"));
+        json_array_append(probs, json_object_get(one, "logprob"));
+        json_array_foreach(json_object_get(one, "top_logprobs"), k, other)
+            json_object_set(top, json_string_value(json_object_get(other, "token")),
+                            json_object_get(other, "logprob"));
+        json_array_append_new(tops, top);
+    }
+    json_decref(all);
+    return json_pack("{s:o,s:o,s:o}", "tokens", tokens, "token_logprobs", probs, "top_logprobs",
+                     tops);
+}
+
 static void send_delta(turn *t, json_t *delta, const char *finish)
 {
     json_t *reason = finish ? json_string(finish) : json_null();
-    send_data(t, begin_chunk(t, json_pack("[{s:i,s:o,s:n,s:o}]", "index", 0, "delta", delta,
-                                          "logprobs", "finish_reason", reason)));
+    send_data(t, begin_chunk(t, json_pack("[{s:i,s:o,s:o,s:o}]", "index", 0, "delta", delta,
+                                          "logprobs", take_logprobs(t), "finish_reason", reason)));
 }
 
 static void send_text(turn *t, str text, const char *finish)
 {
     json_t *reason = finish ? json_string(finish) : json_null();
-    send_data(t, begin_chunk(t, json_pack("[{s:i,s:s%,s:n,s:o}]", "index", 0, "text",
+    send_data(t, begin_chunk(t, json_pack("[{s:i,s:s%,s:o,s:o}]", "index", 0, "text",
                                           text.p ? text.p : "", text.n, "logprobs",
-                                          "finish_reason", reason)));
+                                          take_logprobs(t), "finish_reason", reason)));
 }
 
 static void send_part(turn *t, const reply_part *p)
@@ -119,19 +141,20 @@ static json_t *kept_calls(const turn *t)
     return calls;
 }
 
-static json_t *whole_choice(const turn *t)
+static json_t *whole_choice(turn *t)
 {
     if (t->is_legacy)
-        return json_pack("{s:i,s:s%,s:n,s:s}", "index", 0, "text", t->content.p ? t->content.p : "",
-                         t->content.n, "logprobs", "finish_reason", turn_finish_name(t));
+        return json_pack("{s:i,s:s%,s:o,s:s}", "index", 0, "text", t->content.p ? t->content.p : "",
+                         t->content.n, "logprobs", take_logprobs(t), "finish_reason",
+                         turn_finish_name(t));
     json_t *message = json_pack("{s:s,s:s%}", "role", "assistant", "content",
                                 t->content.p ? t->content.p : "", t->content.n);
     if (t->thinking.n > 0)
         json_object_set_new(message, "reasoning_content",
                             json_stringn(t->thinking.p, t->thinking.n));
     if (json_array_size(t->calls) > 0) json_object_set_new(message, "tool_calls", kept_calls(t));
-    return json_pack("{s:i,s:o,s:n,s:s}", "index", 0, "message", message, "logprobs",
-                     "finish_reason", turn_finish_name(t));
+    return json_pack("{s:i,s:o,s:o,s:s}", "index", 0, "message", message, "logprobs",
+                     take_logprobs(t), "finish_reason", turn_finish_name(t));
 }
 
 static void send_last(turn *t)
@@ -155,8 +178,17 @@ static void send_break(turn *t, const char *message)
     end_stream(t);
 }
 
+static void say_too_long(turn *t, const char *message)
+{
+    reply_json(t->x, 400, json_pack("{s:{s:s,s:s,s:n,s:i,s:I,s:I}}", "error", "message", message,
+                                    "type", "exceed_context_size_error", "param", "code", 400,
+                                    "n_prompt_tokens", (json_int_t)t->n_too_long, "n_ctx",
+                                    (json_int_t)t->n_ctx));
+}
+
 static const turn_dialect dialect = {
-    .stream_type = "text/event-stream", .fail = openai_error, .part = send_part,
+    .stream_type = "text/event-stream", .fail = openai_error,
+    .too_long = say_too_long, .part = send_part,
     .last = send_last, .broke = send_break,
 };
 
@@ -229,9 +261,19 @@ static hearth_status refuse_unsupported(const json_t *b, hearth_err *err)
     if (n > 1) return err_fail(err, HEARTH_E_ARG, "'n' above 1 is not supported yet");
     if (type && strcmp(type, "text") != 0)
         return err_fail(err, HEARTH_E_ARG, "'response_format' %s is not supported yet", type);
-    if (json_is_true(json_object_get(b, "logprobs")))
-        return err_fail(err, HEARTH_E_ARG, "'logprobs' is not supported yet");
     return HEARTH_OK;
+}
+
+// Chat: a boolean, and how many others in top_logprobs. Completions: how many others.
+static hearth_status read_logprobs(turn *t, bool is_chat, hearth_err *err)
+{
+    const json_t *v = json_object_get(t->body, "logprobs");
+    if (!is_chat) {
+        t->wants_logprobs = v && !json_is_null(v);
+        return field_int(t->body, "logprobs", 0, GENERATE_TOP_MAX, &t->n_top, err);
+    }
+    HEARTH_TRY(field_bool(t->body, "logprobs", &t->wants_logprobs, err));
+    return field_int(t->body, "top_logprobs", 0, GENERATE_TOP_MAX, &t->n_top, err);
 }
 
 // Parts of type text as one string, which every template understands; others are refused.
@@ -294,6 +336,7 @@ static hearth_status read_prompt(turn *t, hearth_err *err)
     if (!json_is_string(v)) return err_fail(err, HEARTH_E_ARG, "'prompt' must be a string");
     t->prompt = json_string_value(v);
     t->is_legacy = t->is_raw = true;
+    HEARTH_TRY(field_str(t->body, "suffix", &t->suffix, err));
     if (t->o.n_predict < 0) t->o.n_predict = 16; // OpenAI's default here
     return HEARTH_OK;
 }
@@ -319,6 +362,7 @@ static hearth_status read_turn(turn *t, bool is_chat, const char **model, hearth
     HEARTH_TRY(field_bool(options, "include_usage", &t->wants_usage, err));
     HEARTH_TRY(refuse_unsupported(t->body, err));
     HEARTH_TRY(read_sampling(t, err));
+    HEARTH_TRY(read_logprobs(t, is_chat, err));
     return is_chat ? read_chat(t, err) : read_prompt(t, err);
 }
 

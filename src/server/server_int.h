@@ -54,11 +54,18 @@ typedef struct turn turn;
 typedef struct turn_dialect {
     const char *stream_type;
     error_form fail;                                // before anything was sent
+    void (*too_long)(turn *t, const char *message); // a prompt; NULL: as `fail`
     void (*part)(turn *t, const reply_part *part);  // of a stream
     void (*piece)(turn *t, const engine_event *event); // after the parts of a token; may be NULL
     void (*last)(turn *t);                          // the end, of a stream and of one whole reply
     void (*broke)(turn *t, const char *message);    // an error in the middle of a stream
 } turn_dialect;
+
+// A token that shows `bytes` bytes, in front of those whose text within a text is asked for.
+typedef struct piece_lead { int32_t id; size_t bytes; } piece_lead;
+hearth_status piece_open(engine *e, piece_lead *lead, hearth_err *err);
+// NULL: no text of its own, half a character maybe. *bytes: an array, of both.
+json_t *piece_value(engine *e, const piece_lead *lead, int32_t id, json_t **bytes);
 
 enum { TURN_MAX_STOP = 16 };
 struct turn {
@@ -72,6 +79,10 @@ struct turn {
     bool wants_usage;        // in a stream
     char *messages, *tools;  // JSON texts, of mem_free()
     const char *prompt;      // otherwise
+    const char *suffix;      // what the reply is to stand before; NULL: nothing
+    bool may_cut;            // a prompt that is too long is shortened
+    bool wants_logprobs;
+    int64_t n_top;           // others than the chosen one
     bool is_raw;             // control tokens in the prompt are meant
     engine_think think;
     generate_options o;
@@ -80,6 +91,11 @@ struct turn {
     // What came so far.
     reply_reader *reader;    // of the text, into parts
     buf content, thinking, frame;
+    json_t *logprobs;        // of tokens that were not told yet
+    engine *engine;          // in calls from the model's thread
+    piece_lead lead;
+    int64_t n_ctx, n_too_long; // n_too_long: tokens of a prompt that does not fit, or 0
+    int64_t dropped_tokens, dropped_messages;
     json_t *calls;           // [{"id", "name", "arguments": text}]
     int n_parts;
     generate_finish finish;
@@ -101,6 +117,11 @@ void turn_free(turn *t); // one that was not run
 void turn_run(turn *t, const char *name, bool has_keep_alive, uint64_t keep_alive_ns);
 // Of a stream: sends text, and the head before the first.
 void turn_send(turn *t, str text);
+// The prompt's tokens, and how its reply is to be read (prompt.c).
+hearth_status turn_read_prompt(turn *t, engine *e, tok_ids *prompt, reply_style *style,
+                               hearth_err *err);
+void turn_keep_logprobs(turn *t, const generate_event *event);
+json_t *turn_take_logprobs(turn *t); // new reference; NULL: not wanted
 const char *turn_finish_name(const turn *t); // "stop", "length", "tool_calls" (OpenAI's words)
 
 // --- routes -------------------------------------------------------------------------------------

@@ -20,31 +20,14 @@ static hearth_status read_tokenize(ask *a, hearth_err *err)
 }
 
 // A piece that is no UTF-8 of its own is an array of bytes.
-static json_t *piece_value(const buf *piece)
+static json_t *token_value(engine *e, const piece_lead *lead, int32_t id)
 {
-    json_t *value = json_stringn(piece->p ? piece->p : "", piece->n);
-    if (value) return value;
-    value = json_array();
-    for (size_t i = 0; i < piece->n; i++)
-        json_array_append_new(value, json_integer((uint8_t)piece->p[i]));
-    return value;
-}
-
-static hearth_status append_token(engine *e, int32_t id, bool with_piece, json_t *list,
-                                  hearth_err *err)
-{
-    if (!with_piece) {
-        json_array_append_new(list, json_integer(id));
-        return HEARTH_OK;
-    }
-    buf piece;
-    buf_init(&piece, MEM_MISC, LIMIT_HTTP_BODY);
-    hearth_status status = engine_detokenize(e, &id, 1, true, &piece, err);
-    if (status == HEARTH_OK)
-        json_array_append_new(list, json_pack("{s:i,s:o}", "id", (int)id, "piece",
-                                              piece_value(&piece)));
-    buf_release(&piece);
-    return status;
+    json_t *bytes, *text;
+    if (!lead) return json_integer(id);
+    text = piece_value(e, lead, id, &bytes);
+    if (!text) text = json_incref(bytes);
+    json_decref(bytes);
+    return json_pack("{s:i,s:o}", "id", (int)id, "piece", text);
 }
 
 static hearth_status run_tokenize(ask *a, engine *e, hearth_err *err)
@@ -55,10 +38,12 @@ static hearth_status run_tokenize(ask *a, engine *e, hearth_err *err)
     bool with_pieces = json_is_true(json_object_get(a->body, "with_pieces"));
     str text = {json_string_value(content), json_string_length(content)};
     tok_ids ids = {0};
+    piece_lead lead;
     json_t *list = json_array();
     hearth_status status = engine_tokenize(e, text, o, &ids, err);
+    if (status == HEARTH_OK && with_pieces) status = piece_open(e, &lead, err);
     for (size_t i = 0; status == HEARTH_OK && i < ids.n; i++)
-        status = append_token(e, ids.id[i], with_pieces, list, err);
+        json_array_append_new(list, token_value(e, with_pieces ? &lead : NULL, ids.id[i]));
     if (status == HEARTH_OK && json_array_size(list) == ids.n)
         a->reply = json_pack("{s:O}", "tokens", list);
     json_decref(list);

@@ -1,7 +1,7 @@
 // A turn: from a checked request to a job, and from its events to a reply in the dialect's form.
 //
 //   request (listener's thread) -> sched_submit()
-//   prepare (model's thread)    -> messages to tokens by the chat template, or text to tokens
+//   prepare (model's thread)    -> tokens of the prompt (prompt.c)
 //   event                       -> reply parser -> parts -> stream, or kept for one whole reply
 //   done                        -> the last frame or the whole reply, or an error
 //
@@ -25,6 +25,7 @@ turn *turn_new(server *s, listen_exchange *x, const turn_dialect *d, json_t *bod
     t->dialect = d;
     t->body = json_incref(body);
     t->calls = json_array();
+    t->logprobs = json_array();
     t->begun_ns = os_now_ns();
     t->unix_seconds = os_unix_seconds();
     generate_options_default(&t->o);
@@ -48,6 +49,7 @@ void turn_free(turn *t)
     buf_release(&t->thinking);
     buf_release(&t->frame);
     json_decref(t->calls);
+    json_decref(t->logprobs);
     json_decref(t->body);
     mem_free(t->bias);
     mem_free(t->messages);
@@ -104,34 +106,17 @@ static void tell_parts(turn *t)
 
 // --- the job ------------------------------------------------------------------------------------
 
-static hearth_status render_chat(turn *t, engine *e, tok_ids *prompt, reply_style *style,
-                                 hearth_err *err)
-{
-    engine_chat_options o = {.messages = str_from(t->messages), .think = t->think};
-    engine_chat_result result;
-    if (t->tools) o.tools = str_from(t->tools);
-    o.now = date_now();
-    HEARTH_TRY(engine_chat(e, &o, &result, err));
-    *prompt = result.ids;
-    *style = result.style;
-    if (!t->tools) reply_forget_calls(style);
-    return HEARTH_OK;
-}
-
 static hearth_status prepare(void *ctx, engine *e, tok_ids *prompt, generate_options *o,
                              hearth_err *err)
 {
     turn *t = ctx;
-    reply_style style = {0}; // plain text
-    hearth_status status;
+    reply_style style;
     t->loaded_ns = os_now_ns();
-    if (t->is_chat)
-        status = render_chat(t, e, prompt, &style, err);
-    else
-        status = engine_tokenize(e, str_from(t->prompt), (tok_options){true, t->is_raw}, prompt,
-                                 err);
-    if (status != HEARTH_OK) return status;
+    t->engine = e;
+    if (t->wants_logprobs) HEARTH_TRY(piece_open(e, &t->lead, err));
+    HEARTH_TRY(turn_read_prompt(t, e, prompt, &style, err));
     *o = t->o;
+    o->n_logprobs = t->wants_logprobs ? (int)t->n_top + !t->n_top : 0;
     return reply_open(style, t->tools ? str_from(t->tools) : (str){0}, &t->reader, err);
 }
 
@@ -159,6 +144,7 @@ static void hear_event(void *ctx, const engine_event *event)
     if (event->gen.has_token) count_time(t);
     if (t->is_short) return;
     hearth_status status = HEARTH_OK;
+    turn_keep_logprobs(t, &event->gen);
     if (event->gen.text.n > 0) status = reply_put(t->reader, event->gen.text, NULL);
     if (status == HEARTH_OK && event->gen.finish != GENERATE_RUNNING)
         status = reply_end(t->reader, NULL);
@@ -173,8 +159,12 @@ static void hear_event(void *ctx, const engine_event *event)
 static void answer_failure(turn *t, const hearth_err *failed)
 {
     int status = http_status(failed->status);
+    if (t->n_too_long > 0 && t->dialect->too_long) {
+        t->dialect->too_long(t, failed->msg);
+        return;
+    }
     // While a prompt is read only its length can be a limit; a model's bytes are the server's.
-    if (failed->status == HEARTH_E_LIMIT && t->reader) status = 400;
+    if (failed->status == HEARTH_E_LIMIT && (t->reader || t->n_too_long > 0)) status = 400;
     if (t->has_begun) t->dialect->broke(t, failed->msg);
     else t->dialect->fail(t->x, status, failed->msg);
 }

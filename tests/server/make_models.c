@@ -12,6 +12,7 @@
 //
 //   h  "Hello there!"                      t  reasoning, then "Yes"
 //   c  a call of get_weather               l  " one two three one two ..." without an end
+//   the mark of a middle to fill in: as h
 //   0 to 9  " 0a 0b 0a ..." without an end; anything else: "ok"
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ typedef struct script_model {
     int32_t type[N_VOCAB];
     float score[N_VOCAB];
     int next[N_VOCAB];
-    int n;
+    int n, fim; // fim: the first of three
 } script_model;
 
 static int add_token(script_model *m, const char *text, int32_t type)
@@ -100,6 +101,10 @@ static void make_script(script_model *m)
     int ok = add_token(m, "ok", 1);
     for (int i = 0; i < ok; i++) m->next[i] = ok;
     add_scripts(m);
+    m->fim = add_token(m, "<PRE>", 3);
+    add_token(m, "<SUF>", 3);
+    int mid = add_token(m, "<MID>", 3);
+    m->next[mid] = m->next[byte_token('h')];
     while (m->n < N_VOCAB) {
         snprintf(text, sizeof text, "[PAD%d]", m->n);
         add_token(m, text, 5);
@@ -124,6 +129,11 @@ static hearth_status write_keys(gguf_writer *w, const script_model *m, hearth_er
     };
     HEARTH_TRY(gguf_write_str(w, "general.architecture", STR("llama"), err));
     HEARTH_TRY(gguf_write_str(w, "general.name", STR("script"), err));
+    static const char *const fim[] = {"tokenizer.ggml.fim_pre_token_id",
+                                      "tokenizer.ggml.fim_suf_token_id",
+                                      "tokenizer.ggml.fim_mid_token_id"};
+    for (int i = 0; i < 3; i++)
+        HEARTH_TRY(gguf_write_u32(w, fim[i], (uint32_t)(m->fim + i), err));
     for (size_t i = 0; i < COUNTOF(sizes); i++)
         HEARTH_TRY(gguf_write_u32(w, sizes[i].key, sizes[i].v, err));
     HEARTH_TRY(gguf_write_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-6f, err));

@@ -142,6 +142,47 @@ await check('ollama: errors', async () => {
     status: 400, body: { error: 'model is required' } })
 })
 
+await check('ollama: logprobs', async () => {
+  const ask = { model, prompt: 'l', logprobs: true, top_logprobs: 2, options: { num_predict: 3 } }
+  const whole = await ollama.generate(ask)
+  assert.deepEqual(whole.logprobs.map((l) => l.token), looped(3))
+  for (const l of whole.logprobs) {
+    assert.ok(Math.abs(l.logprob) < 1e-6) // all others are e^-71 as likely
+    assert.deepEqual(l.bytes, [...new TextEncoder().encode(l.token)])
+    assert.equal(l.top_logprobs.length, 2)
+    assert.equal(l.top_logprobs[0].token, l.token)
+    assert.ok(Math.abs(l.top_logprobs[1].logprob + 4 / Math.sqrt(1 / 320 + 1e-6)) < 1e-3)
+  }
+  const parts = await collect(await ollama.generate({ ...ask, stream: true }))
+  assert.deepEqual(parts.flatMap((p) => p.logprobs ?? []), whole.logprobs)
+})
+
+await check('ollama: what is too long is cut and said', async () => {
+  const messages = [{ role: 'system', content: 'S' }, ...Array.from({ length: 20 }, (_, i) =>
+    ({ role: i % 2 ? 'assistant' : 'user', content: 'x'.repeat(50) })), ...user('h')]
+  const cut = await ollama.chat({ model, messages })
+  assert.equal(cut.message.content, 'Hello there!')
+  const kept = cut.prompt_eval_count // <s>, the space, system, the rest
+  const dropped = cut.truncated.dropped_messages
+  const size = (list) => list.reduce((n, m) => n + m.role.length + 4 + m.content.length, 2)
+  assert.equal(kept, size([messages[0], ...messages.slice(1 + dropped)]))
+  assert.equal(cut.truncated.dropped_tokens, size(messages) - kept)
+  assert.ok(kept < 512 && kept + 'assistant'.length + 54 >= 512, `${kept} kept`)
+  const whole = { status: 400, body: { error: `the prompt has ${size(messages)} tokens and does ` +
+    'not fit the context of 512' } }
+  assert.deepEqual(await post('/api/chat', { model, messages, truncate: false }), whole)
+  const raw = await ollama.generate({ model, raw: true, prompt: 'x'.repeat(599) + 'h' })
+  assert.deepEqual(raw.truncated, { dropped_tokens: 602 - 511, dropped_messages: 0 })
+  assert.match(raw.response, /^H/) // one token has room
+  assert.equal(raw.done_reason, 'length')
+})
+
+await check('ollama: suffix', async () => {
+  const filled = await ollama.generate({ model, prompt: 'a', suffix: 'b' })
+  assert.equal(filled.response, 'Hello there!')
+  assert.equal(filled.prompt_eval_count, 8) // <s> PRE _ a SUF _ b MID
+})
+
 await check('ollama: abort frees the slot', async () => {
   const client = new Ollama({ host: address })
   const stream = await client.generate({ model, prompt: 'l', stream: true,
@@ -288,6 +329,28 @@ await check('health and metrics', async () => {
   for (let i = 0; i < 50 && (await running()) > 0; i++)
     await new Promise((done) => setTimeout(done, 20))
   assert.equal(await running(), 0)
+})
+
+await check('openai: logprobs', async () => {
+  const ask = { model, messages: user('l'), max_tokens: 3, logprobs: true, top_logprobs: 1 }
+  const whole = (await openai.chat.completions.create(ask)).choices[0]
+  assert.deepEqual(whole.logprobs.content.map((l) => l.token), looped(3))
+  assert.deepEqual(whole.logprobs.content[0].top_logprobs.map((l) => l.token), [' one'])
+  const parts = await collect(await openai.chat.completions.create({ ...ask, stream: true }))
+  const told = parts.flatMap((p) => p.choices[0]?.logprobs?.content ?? [])
+  assert.deepEqual(told, whole.logprobs.content)
+  const old = await openai.completions.create({ model, prompt: 'l', max_tokens: 2, logprobs: 1 })
+  assert.deepEqual(old.choices[0].logprobs.tokens, looped(2))
+  assert.deepEqual(Object.keys(old.choices[0].logprobs.top_logprobs[1]), [' two'])
+})
+
+await check('openai: a prompt that is too long', async () => {
+  const { status, body } = await post('/v1/chat/completions', { model,
+    messages: user('x'.repeat(600)) })
+  assert.equal(status, 400)
+  assert.equal(body.error.type, 'exceed_context_size_error')
+  assert.equal(body.error.n_prompt_tokens, 2 + '<|user|>'.length + 600)
+  assert.equal(body.error.n_ctx, 512)
 })
 
 await check('openai: errors', async () => {
