@@ -57,6 +57,7 @@ typedef struct serve_args {
     cli_args common;
     engine_args engine;
     const char *host, *models, *origins, *socket, *keep_alive;
+    const char *api_key, *tls_cert, *tls_key;
     int port, parallel, max_queue, max_loaded;
 } serve_args;
 

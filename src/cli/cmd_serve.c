@@ -2,7 +2,7 @@
 //
 // OLLAMA_HOST, OLLAMA_ORIGINS, OLLAMA_KEEP_ALIVE, OLLAMA_NUM_PARALLEL, OLLAMA_MAX_LOADED_MODELS,
 // OLLAMA_MAX_QUEUE and OLLAMA_CONTEXT_LENGTH count where no option says otherwise, since clients
-// and scripts set them.
+// and scripts set them. HEARTH_API_KEY keeps a key out of the list of processes.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,8 @@
 
 #if HEARTH_HAVE_SERVER
 #include "server/server.h"
+
+enum { PEM_MAX = 1 << 20 }; // a chain of certificates is some tens of KB
 
 typedef struct place {
     char host[256];
@@ -106,11 +108,27 @@ static hearth_status fill_options(cli *c, const serve_args *a, const place *at, 
     o->models = env_or("HEARTH_MODELS", a->models, a->models != NULL);
     o->model = a->common.n_words > 0 ? a->common.words[0] : NULL;
     o->origins = env_or("OLLAMA_ORIGINS", a->origins, a->origins != NULL);
+    o->api_keys = env_or("HEARTH_API_KEY", a->api_key, a->api_key != NULL);
     bool is_default = !strcmp(a->keep_alive, "5m");
     const char *alive = env_or("OLLAMA_KEEP_ALIVE", a->keep_alive, !is_default);
     HEARTH_TRY(read_duration(alive, &o->sched.keep_alive_ns, err));
     if (o->models || o->model) return HEARTH_OK;
     return err_fail(err, HEARTH_E_ARG, "no models to serve: name one, or a folder with --models");
+}
+
+typedef struct pem_texts { buf cert, key; } pem_texts;
+
+static hearth_status read_tls(const serve_args *a, pem_texts *pem, listen_options *o,
+                              hearth_err *err)
+{
+    if (!a->tls_cert && !a->tls_key) return HEARTH_OK;
+    if (!a->tls_cert || !a->tls_key)
+        return err_fail(err, HEARTH_E_ARG, "TLS needs both --tls-cert and --tls-key");
+    HEARTH_TRY(read_file(a->tls_cert, &pem->cert, err));
+    HEARTH_TRY(read_file(a->tls_key, &pem->key, err));
+    o->tls_cert = pem->cert.p;
+    o->tls_key = pem->key.p;
+    return HEARTH_OK;
 }
 
 static void wait_for_interrupt(void)
@@ -119,23 +137,37 @@ static void wait_for_interrupt(void)
     while (!os_interrupted()) os_sleep_ns(PERIOD_NS);
 }
 
-hearth_status cmd_serve(cli *c, void *args, hearth_err *err)
+static hearth_status serve(cli *c, const serve_args *a, const place *at, const server_options *o,
+                           hearth_err *err)
 {
-    const serve_args *a = args;
-    server_options o;
     server *s = NULL;
-    place at;
-    HEARTH_TRY(choose_place(a, &at, err));
-    HEARTH_TRY(fill_options(c, a, &at, &o, err));
-    os_interrupt_catch();
-    os_pipe_errors();
-    HEARTH_TRY(server_open(&o, &s, err));
+    HEARTH_TRY(server_open(o, &s, err));
     if (a->socket) note(c, "listening on %s", a->socket);
-    else note(c, "listening on http://%s:%d", at.host, server_port(s));
+    else note(c, "listening on %s://%s:%d", a->tls_cert ? "https" : "http", at->host,
+              server_port(s));
     wait_for_interrupt();
     note(c, "closing");
     server_close(s);
     return HEARTH_OK;
+}
+
+hearth_status cmd_serve(cli *c, void *args, hearth_err *err)
+{
+    const serve_args *a = args;
+    server_options o;
+    place at;
+    pem_texts pem;
+    HEARTH_TRY(choose_place(a, &at, err));
+    HEARTH_TRY(fill_options(c, a, &at, &o, err));
+    buf_init(&pem.cert, MEM_MISC, PEM_MAX);
+    buf_init(&pem.key, MEM_MISC, PEM_MAX);
+    os_interrupt_catch();
+    os_pipe_errors();
+    hearth_status status = read_tls(a, &pem, &o.listen, err);
+    if (status == HEARTH_OK) status = serve(c, a, &at, &o, err);
+    buf_release(&pem.cert);
+    buf_release(&pem.key);
+    return status;
 }
 #else
 hearth_status cmd_serve(cli *c, void *args, hearth_err *err)

@@ -50,9 +50,11 @@ static bool is_local_name(const char *name)
            ends_in_domain(name, ".local") || ends_in_domain(name, ".internal");
 }
 
+// Only this machine can reach what listens there.
 static bool is_loopback(const listen_options *o)
 {
-    return o->unix_path || !o->host || is_local_name(o->host);
+    if (o->unix_path || !o->host || !strcmp(o->host, "::1")) return true;
+    return starts_with(o->host, "127.") || str_eq_caseless(str_from(o->host), STR("localhost"));
 }
 
 static bool is_listed(const char *list, const char *origin)
@@ -80,6 +82,47 @@ static bool is_origin_allowed(const server *s, const char *origin)
     return is_listed(s->o.origins, origin);
 }
 
+// Takes as long wherever the two differ, so that a key cannot be found letter by letter.
+static bool is_key(const char *key, size_t n, const char *given)
+{
+    size_t n_given = strlen(given);
+    unsigned differ = n != n_given;
+    for (size_t i = 0; i < n_given; i++)
+        differ |= (unsigned char)given[i] ^ (n > 0 ? (unsigned char)key[i % n] : 1u);
+    return differ == 0;
+}
+
+// Every key of the list is looked at.
+static bool is_key_listed(const char *list, const char *given)
+{
+    bool found = false;
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        found |= n > 0 && is_key(list, n, given);
+        list += n + (list[n] == ',');
+    }
+    return found;
+}
+
+// What a browser asks before a request, and what a watcher asks, go without a key.
+static bool has_key(const server *s, const listen_exchange *x)
+{
+    const char *bearer = listen_header(x, "Authorization"), *key = listen_header(x, "X-Api-Key");
+    if (!s->o.api_keys || !strcmp(listen_method(x), "OPTIONS")) return true;
+    if (!strcmp(listen_path(x), "/health")) return true;
+    if (!key && bearer && starts_with(bearer, "Bearer ")) key = bearer + strlen("Bearer ");
+    return key && is_key_listed(s->o.api_keys, key);
+}
+
+static int refuse_key(const listen_exchange *x, const char **reply)
+{
+    bool is_ollama = !strncmp(listen_path(x), "/api/", 5) || !strcmp(listen_path(x), "/");
+    *reply = is_ollama ? "{\"error\":\"unauthorized\"}"
+                       : "{\"error\":{\"message\":\"no valid API key was given\",\"type\":"
+                         "\"authentication_error\",\"param\":null,\"code\":401}}";
+    return 401;
+}
+
 static int check_head(void *ctx, listen_exchange *x, const char **reply)
 {
     const server *s = ctx;
@@ -93,6 +136,7 @@ static int check_head(void *ctx, listen_exchange *x, const char **reply)
         *reply = "{\"error\":\"pages of this origin are not allowed to ask (see --origins)\"}";
         return 403;
     }
+    if (!has_key(s, x)) return refuse_key(x, reply);
     return 0;
 }
 
@@ -171,6 +215,10 @@ static void *alloc_json(size_t n) { return mem_alloc(MEM_MISC, n); }
 hearth_status server_open(const server_options *o, server **out, hearth_err *err)
 {
     *out = NULL;
+    if (!is_loopback(&o->listen) && !o->api_keys)
+        return err_fail(err, HEARTH_E_ARG,
+                        "listening on '%s' lets other machines ask: give an API key",
+                        o->listen.host);
     json_set_alloc_funcs(alloc_json, mem_free);
     server *s = mem_alloc_zero(MEM_MISC, 1, sizeof *s);
     if (!s) return err_fail(err, HEARTH_E_NOMEM, "server: out of memory");

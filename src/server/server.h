@@ -16,6 +16,8 @@ typedef struct server_options {
     const char *models;     // folder of GGUF files and Hugging Face folders; NULL: none
     const char *model;      // a model of its own path, listed beside those; NULL: none
     const char *origins;    // further web origins that may ask, separated by commas; "*": all
+    const char *api_keys;   // separated by commas, one of which a request must have; NULL: none.
+                            // Needed where other machines can reach the server
     bool logs_requests;     // a line per request to sched.log; never what was said
 } server_options;
 void server_options_default(server_options *o);

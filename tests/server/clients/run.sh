@@ -1,4 +1,4 @@
-# sh run.sh javascript|python|fields HEARTH MAKE_MODELS BUILD_DIR
+# sh run.sh javascript|python|fields|load HEARTH MAKE_MODELS BUILD_DIR
 #
 # Starts a server on a free port over the models of make_models, and runs the client packages of
 # other people against it, unchanged. npm's packages go into BUILD_DIR; Python's are used where they
@@ -28,7 +28,7 @@ python)
     "$python" -c 'import ollama, openai' 2>/dev/null ||
         skip "$python has not got the packages ollama and openai (HEARTH_TEST_PYTHON names another)"
     ;;
-fields)
+fields | load)
     command -v "$python" >/dev/null || skip "$python is not installed"
     ;;
 esac
@@ -54,7 +54,7 @@ done
 case $kind in
 javascript) node "$build/clients.mjs" "$address" ;;
 python) "$python" "$here/clients.py" "$address" ;;
-fields) "$python" "$here/fields.py" "$address" ;;
+fields | load) "$python" "$here/$kind.py" "$address" ;;
 esac
 status=$?
 kill -INT "$server" && wait "$server" || { echo "the server's exit status is not 0" >&2; status=1; }
