@@ -11,7 +11,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
     return()
 endif()
 
-set(FLOOR 1703)
+set(FLOOR 1747)
 set(DATA $ENV{HEARTH_TEST_DATA})
 if(NOT DATA)
     set(DATA ${DEFAULT_DATA})

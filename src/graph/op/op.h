@@ -120,6 +120,7 @@ typedef struct graph_op {
     hearth_status (*check)(const op_call *c);                // NULL: nothing to check
     hearth_status (*shape)(const op_call *c);                // types and dims of out
     hearth_status (*plan)(const op_call *c, size_t *scratch); // NULL: no scratch
+    // May shorten dimensions of results when every input is in `values`.
     hearth_status (*run)(const op_call *c);
 } graph_op;
 #define OP_ATTRS(rows, type) .attrs = (rows), .n_attrs = (int)COUNTOF(rows), \
