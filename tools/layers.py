@@ -3,7 +3,8 @@
 
 usage: layers.py BUILD_DIR | layers.py --self-test
 Symbols come from `nm -P` on the objects, grouped by folder; includes from the sources, because
-types and inline functions leave no symbol. A cycle in the rules is an error too.
+types and inline functions leave no symbol. A cycle in the rules is an error too. A folder inside
+another one counts for itself when it has a line of its own ("graph/op").
 """
 import fnmatch
 import pathlib
@@ -31,6 +32,13 @@ def parse_rules(text):
     return uses, libc, only
 
 
+def folder_of(rules, path):
+    """path below src/ -> the innermost folder that has a line"""
+    parts = str(path).split("/")
+    inner = "/".join(parts[:2])
+    return inner if len(parts) > 2 and inner in rules[0] else parts[0]
+
+
 def check_symbols(rules, objects):
     """objects: [(folder, file, defined names, used names)] -> complaints"""
     uses, libc, only = rules
@@ -54,12 +62,13 @@ def check_includes(rules, sources):
     for folder, file, text in sources:
         if folder not in rules[0]:
             yield f"{file}: folder '{folder}' has no line in layers.rules"
-        for other in sorted(set(re.findall(r'^#include "(\w+)/', text, re.M))):
+        included = re.findall(r'^#include "(\w+/[^"]+)"', text, re.M)
+        for other in sorted({folder_of(rules, path) for path in included}):
             if other not in rules[0].get(folder, set()) | {folder, "hearth"}:
                 yield f"{file}: includes a header of {other}/, which {folder}/ may not"
 
 
-def read_object(path):
+def read_object(rules, path):
     defined, used = set(), set()
     out = subprocess.run(["nm", "-P", path], capture_output=True, text=True, check=True).stdout
     for name, kind, *_ in (line.split() for line in out.splitlines()):
@@ -68,8 +77,9 @@ def read_object(path):
             used.add(name)
         elif kind.isupper():
             defined.add(name)
-    source = re.search(r"src/(\w+)/.*(?=\.o)", str(path))
-    return source.group(1), source.group(0), defined, used - {"_GLOBAL_OFFSET_TABLE_"}
+    source = re.search(r"src/(\w+/.*)(?=\.o)", str(path))
+    used.discard("_GLOBAL_OFFSET_TABLE_")
+    return folder_of(rules, source.group(1)), source.group(0), defined, used
 
 
 def self_test():
@@ -82,6 +92,10 @@ def self_test():
         assert len(found) == 1 and f"bad.c: uses '{name}'" in found[0], (folder, name, found)
     found = list(check_includes(rules, [("low", "bad.c", '#include "high/x.h"\n')]))
     assert len(found) == 1 and "high/" in found[0], found
+    inner = parse_rules("low:\nhigh/in: low\nhigh: low high/in")
+    assert folder_of(inner, "high/in/x.h") == "high/in" and folder_of(inner, "high/x.h") == "high"
+    found = list(check_includes(inner, [("high/in", "bad.c", '#include "high/x.h"\n')]))
+    assert len(found) == 1 and "high/, which high/in/" in found[0], found
     try:
         parse_rules("a: b\nb: a")
     except ValueError:
@@ -93,12 +107,13 @@ def main():
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
     rules = parse_rules((ROOT / "tools/layers.rules").read_text())
-    objects = [read_object(p) for p in sorted(pathlib.Path(sys.argv[1]).rglob("src/*/**/*.o"))]
+    paths = sorted(pathlib.Path(sys.argv[1]).rglob("src/*/**/*.o"))
+    objects = [read_object(rules, p) for p in paths]
     objects = [o for o in objects if (ROOT / o[1]).exists()]  # of a deleted source: left over
     if not objects:
         sys.exit(f"layers: no objects in '{sys.argv[1]}'")
-    sources = [(p.relative_to(ROOT / "src").parts[0], p.relative_to(ROOT), p.read_text())
-               for p in sorted((ROOT / "src").rglob("*.[ch]"))]
+    sources = [(folder_of(rules, p.relative_to(ROOT / "src")), p.relative_to(ROOT),
+                p.read_text()) for p in sorted((ROOT / "src").rglob("*.[ch]"))]
     complaints = [*check_symbols(rules, objects),
                   *check_includes(rules, sources)]
     print(*complaints, f"layers: {len(objects)} objects, {len(complaints)} complaints", sep="\n")
