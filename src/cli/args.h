@@ -10,7 +10,8 @@ typedef struct run_args {
     sampler_params sampling; // seed, bias and order are filled from the fields below
     int64_t seed, predict;
     const char *prompt, *file, *samplers, *system, *template_file, *tools;
-    opt_list stop, bias;
+    const char *grammar, *json_schema, *regex; // constraints on the answer
+    opt_list stop, bias, choice;
     bool raw, ignore_eos, special, stats, demo;
     int logprobs, think; // think: index into "auto on off hide"
 } run_args;

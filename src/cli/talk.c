@@ -65,12 +65,45 @@ static hearth_status fill_sampling(talk *t, hearth_err *err)
     return st;
 }
 
+static hearth_status write_choices(const opt_list *choice, buf *out)
+{
+    json_writer w;
+    json_write_init(&w, out);
+    json_write_array(&w);
+    for (int i = 0; i < choice->n; i++) json_write_string(&w, str_from(choice->v[i]));
+    json_write_array_end(&w);
+    return out->failed;
+}
+
+// What the answer has to be, by one of the options.
+static hearth_status fill_constraint(talk *t, hearth_err *err)
+{
+    const run_args *a = t->a;
+    const char *const file = a->json_schema ? a->json_schema : a->grammar;
+    int n = !!a->json_schema + !!a->grammar + !!a->regex + (a->choice.n > 0);
+    hearth_status st = HEARTH_OK;
+    if (n > 1)
+        return cli_usage(t->c, err, "only one of --json-schema, --grammar, --regex and --choice");
+    t->o.constraint = a->json_schema    ? GRAM_SCHEMA
+                      : a->grammar      ? GRAM_GBNF
+                      : a->regex        ? GRAM_REGEX
+                      : a->choice.n > 0 ? GRAM_CHOICES
+                                        : GRAM_NONE;
+    if (file) st = read_file(file, &t->constraint, err);
+    else if (a->regex) st = buf_append_str(&t->constraint, str_from(a->regex));
+    else if (a->choice.n > 0) st = write_choices(&a->choice, &t->constraint);
+    t->o.constraint_text = buf_str(&t->constraint);
+    return st;
+}
+
 hearth_status talk_init(talk *t, hearth_err *err)
 {
     const run_args *a = t->a;
     buf_init(&t->text, MEM_MISC, SIZE_MAX);
     buf_init(&t->logprobs, MEM_MISC, SIZE_MAX);
+    buf_init(&t->constraint, MEM_MISC, LIMIT_GRAM_TEXT);
     generate_options_default(&t->o);
+    HEARTH_TRY(fill_constraint(t, err));
     HEARTH_TRY(choose_seed(t, err));
     HEARTH_TRY(fill_sampling(t, err));
     for (int i = 0; i < a->stop.n; i++) t->stop[i] = str_from(a->stop.v[i]);
@@ -92,6 +125,7 @@ void talk_release(talk *t)
     tok_ids_release(&t->tokens);
     buf_release(&t->text);
     buf_release(&t->logprobs);
+    buf_release(&t->constraint);
 }
 
 // --- prompt -------------------------------------------------------------------------------------

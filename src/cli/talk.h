@@ -25,6 +25,7 @@ struct talk {
     generate_options o;
     str stop[LIMIT_STOP_STRINGS];
     sampler_bias bias[OPT_LIST_MAX];
+    buf constraint;     // o.constraint_text
     tok_ids tokens;     // the whole conversation
     size_t n_prompt;    // tokens[0 .. n_prompt) were the last prompt
     bool keeps_text;    // --json: collect instead of print

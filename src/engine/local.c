@@ -151,6 +151,7 @@ static void close_local(engine *base)
     llm_model_close(e->model);
     for (int i = 0; i < e->o.n_adapters; i++) source_close(&e->adapter[i]);
     dev_close(e->d);
+    gram_vocab_free(e->vocab);
     tok_free(e->t);
     source_close(&e->src);
     mem_free(e);

@@ -28,6 +28,7 @@ typedef struct engine_local {
     source adapter[ENGINE_ADAPTERS_MAX]; // [o.n_adapters]
     tok *t;                    // NULL: t_err says why (metadata_only)
     hearth_err t_err;
+    gram_vocab *vocab;         // of t, from the first constraint on
     dev *d;
     llm_model *model;          // NULL: model_err says why (metadata_only)
     hearth_err model_err;

@@ -135,7 +135,11 @@ hearth_status local_start(engine *base, engine_session s, const int32_t *prompt,
     local_slot *slot;
     generation *g = NULL;
     HEARTH_TRY(local_find_slot(e, s, &slot, err));
-    HEARTH_TRY(generate_start(slot->session, e->t, prompt, n, o, &g, err));
+    generate_options with = *o;
+    if (o->constraint != GRAM_NONE && !e->vocab)
+        HEARTH_TRY(gram_vocab_create(e->t, &e->vocab, err));
+    with.vocab = e->vocab;
+    HEARTH_TRY(generate_start(slot->session, e->t, prompt, n, &with, &g, err));
     generate_free(slot->running);
     slot->running = g;
     atomic_store(&slot->cancel, 0);

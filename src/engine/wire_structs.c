@@ -242,6 +242,10 @@ void wire_generate(wire_io *w, generate_options *o, arena *a)
     wire_bool(w, &o->special);
     wire_bool(w, &o->hide_end);
     wire_int(w, &o->n_logprobs, 0, GENERATE_TOP_MAX);
+    int constraint = (int)o->constraint;
+    wire_int(w, &constraint, GRAM_NONE, GRAM_KIND_END - 1);
+    o->constraint = (gram_kind)constraint;
+    wire_str(w, &o->constraint_text, LIMIT_GRAM_TEXT);
     pass_bias(w, &o->sampling, a);
     pass_strs(w, &o->stop, &o->n_stop, LIMIT_STOP_STRINGS, a);
     pass_strs(w, &o->dry_breakers, &o->n_dry_breakers, LIMIT_STOP_STRINGS, a);

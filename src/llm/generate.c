@@ -27,6 +27,9 @@ struct generation {
     llm_session *session;
     const tok *t;
     sampler *sampler;
+    gram *gram;                // with a constraint: these three
+    gram_vocab *vocab;         // NULL: the caller's
+    gram_matcher *matcher;
     stop_filter stop;
     tok_stream stream;
     buf decoded;               // bytes of the last token, before they are known to be UTF-8
@@ -173,18 +176,34 @@ hearth_status generate_options_check(const generate_options *o, hearth_err *err)
                     LIMIT_LOGIT_BIAS);
 }
 
+static hearth_status start_constraint(generation *g, const generate_options *o, hearth_err *err)
+{
+    int64_t least;
+    if (o->constraint == GRAM_NONE) return HEARTH_OK;
+    HEARTH_TRY(gram_compile(o->constraint, o->constraint_text, GRAM_STRICT, &g->gram, err));
+    if (!o->vocab) HEARTH_TRY(gram_vocab_create(g->t, &g->vocab, err));
+    const gram_vocab *vocab = o->vocab ? o->vocab : g->vocab;
+    HEARTH_TRY(gram_matcher_create(g->gram, vocab, &g->matcher, err));
+    HEARTH_TRY(gram_min_tokens(g->matcher, &least, err));
+    if (o->n_predict < 0 || least <= o->n_predict) return HEARTH_OK;
+    return err_fail(err, HEARTH_E_ARG, "n_predict: %lld tokens, but the constraint needs %lld",
+                    (long long)o->n_predict, (long long)least);
+}
+
 static hearth_status fill_generation(generation *g, const int32_t *prompt, int64_t n,
                                      const generate_options *o, hearth_err *err)
 {
     HEARTH_TRY(copy_prompt(g, prompt, n, err));
     HEARTH_TRY(stop_open(&g->stop, o->stop, o->n_stop, err));
     HEARTH_TRY(create_sampler(g, o, err));
+    HEARTH_TRY(start_constraint(g, o, err));
     if (buf_reserve(&g->text, 1024) != HEARTH_OK || buf_reserve(&g->decoded, 1024) != HEARTH_OK)
         return err_fail(err, HEARTH_E_NOMEM, "generation: out of memory");
     for (int64_t i = 0; i < n; i++) sampler_accept(g->sampler, prompt[i]);
     // Only at the very beginning of a text does a SentencePiece token lose its leading space.
     tok_stream_init(&g->stream);
-    g->stream.started = prompt[n - 1] != tok_specials(g->t)->bos;
+    // A constraint counts every byte.
+    g->stream.started = g->matcher || prompt[n - 1] != tok_specials(g->t)->bos;
     return HEARTH_OK;
 }
 
@@ -218,6 +237,9 @@ void generate_free(generation *g)
 {
     if (!g) return;
     sampler_free(g->sampler);
+    gram_matcher_free(g->matcher);
+    gram_vocab_free(g->vocab);
+    gram_free(g->gram);
     stop_close(&g->stop);
     buf_release(&g->text);
     buf_release(&g->decoded);
@@ -340,7 +362,11 @@ static void report_logprobs(const generation *g, const float *logits, generate_e
 static hearth_status draw_token(generation *g, generate_event *out, hearth_err *err)
 {
     const float *logits = session_logits(g->session);
-    HEARTH_TRY(sampler_sample(g->sampler, logits, NULL, &out->token, err));
+    const uint64_t *allowed = NULL;
+    int64_t left = g->n_predict < 0 ? -1 : g->n_predict - g->stats.n_generated;
+    if (g->matcher) HEARTH_TRY(gram_mask(g->matcher, left, &allowed, err));
+    HEARTH_TRY(sampler_sample(g->sampler, logits, allowed, &out->token, err));
+    if (g->matcher) HEARTH_TRY(gram_accept(g->matcher, out->token, err));
     out->has_token = true;
     report_logprobs(g, logits, out);
     if (append_token(g, out->token) != HEARTH_OK)
@@ -356,7 +382,8 @@ static hearth_status show_token(generation *g, generate_event *out)
     HEARTH_TRY(hold_text(g));
     HEARTH_TRY(stop_pass(&g->stop, &g->text, &hit));
     if (hit) return finish_with(g, GENERATE_STOP_STRING, out);
-    if (is_end) return finish_with(g, GENERATE_END_TOKEN, out);
+    if (is_end || (g->matcher && gram_must_end(g->matcher)))
+        return finish_with(g, GENERATE_END_TOKEN, out);
     if (g->n_predict >= 0 && g->stats.n_generated >= g->n_predict)
         return finish_with(g, GENERATE_LENGTH, out);
     return HEARTH_OK;

@@ -2,6 +2,7 @@
 #ifndef HEARTH_LLM_GENERATE_H
 #define HEARTH_LLM_GENERATE_H
 
+#include "gram/gram.h"
 #include "llm/sampler.h"
 #include "llm/session.h"
 #include "tok/tok.h"
@@ -23,6 +24,9 @@ typedef struct generate_options {
     bool special;           // show control tokens in the text
     bool hide_end;          // with special: but not the one that ends it
     int n_logprobs;         // 0: none; else the chosen token's and the n best ones' per token
+    gram_kind constraint;   // what the text has to be; GRAM_NONE: anything. Ends as soon as nothing
+    str constraint_text;    // may follow; n_predict tokens suffice, or it is HEARTH_E_ARG
+    const gram_vocab *vocab; // of the tokenizer, kept by the caller; NULL: made for this one
 } generate_options;
 void generate_options_default(generate_options *o);
 // Counts and lengths; what depends on the model is checked by generate_start(), which calls this

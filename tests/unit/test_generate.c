@@ -308,6 +308,29 @@ static void test_refusals(void **state)
     assert_null(g);
 }
 
+// A random model says what the constraint permits, and has said it when its tokens are used up.
+static void test_constraint(void **state)
+{
+    fixture *f = *state;
+    generate_options o = plain(6);
+    o.constraint = GRAM_REGEX;
+    o.constraint_text = STR("-?[1-9][0-9]{2,9}\\.x");
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        o.sampling.seed = seed;
+        result r = run(f, &o);
+        str text = {r.text, r.n_text};
+        assert_true(text.n >= 5 && str_ends(text, STR(".x")));
+        for (size_t i = text.p[0] == '-'; i + 2 < text.n; i++) assert_in_range(text.p[i], '0', '9');
+    }
+    generation *g = NULL;
+    hearth_err err = ERR_INIT;
+    o.constraint_text = STR("ab{20,}");
+    assert_int_equal(generate_start(f->s, f->t, prompt, COUNTOF(prompt), &o, &g, &err),
+                     HEARTH_E_ARG);
+    assert_null(g);
+    assert_non_null(strstr(err.msg, "the constraint needs"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,7 +338,7 @@ int main(void)
         cmocka_unit_test(test_held_back),      cmocka_unit_test(test_filter),
         cmocka_unit_test(test_end_token),      cmocka_unit_test(test_half_character),
         cmocka_unit_test(test_logprobs),       cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_constraint),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

@@ -84,6 +84,8 @@ static everything make_all(void)
     e.generate.sampling.n_bias = COUNTOF(biases);
     e.generate.sampling.mirostat_eta = 0.7f;
     e.generate.n_logprobs = 3;
+    e.generate.constraint = GRAM_REGEX;
+    e.generate.constraint_text = STR("a+");
     e.chat = (engine_chat_options){.messages = {NULL, 7}, .tools = {NULL, 5}, .n_held = 3,
                                    .template_name = STR("rag"), .now = {2026, 7, 26, 9, 5, 3},
                                    .think = ENGINE_THINK_OFF, .no_generation_prompt = true};
@@ -155,6 +157,8 @@ static void check_same_generate(const generate_options *a, const generate_option
     assert_int_equal(a->n_dry_breakers, b->n_dry_breakers);
     for (size_t i = 0; i < a->n_dry_breakers; i++)
         assert_int_equal(str_cmp(a->dry_breakers[i], b->dry_breakers[i]), 0);
+    assert_int_equal(a->constraint, b->constraint);
+    assert_int_equal(str_cmp(a->constraint_text, b->constraint_text), 0);
     sampler_params p = a->sampling, q = b->sampling;
     assert_int_equal(p.n_bias, q.n_bias);
     assert_memory_equal(p.bias, q.bias, p.n_bias * sizeof *p.bias);
@@ -174,6 +178,8 @@ static void test_round_trip(void **state)
     memset(&got.event, 0, sizeof got.event);
     memset(&got.ctx, 0, sizeof got.ctx);
     got.generate.sampling.mirostat_eta = 0;
+    got.generate.constraint = GRAM_NONE;
+    got.generate.constraint_text = STR("");
     got.status = 0;
     got.texts = (engine_texts){.n = 1};
     got.source = got.message = STR("");
