@@ -24,11 +24,18 @@ static gram_expr *any_digits(gram_build *b, uint32_t least, uint32_t most)
     return expr_repeat(b, digit(b, '0', '9'), least, most);
 }
 
-// Equally many digits from lo to hi.
+static bool is_all(str digits, char c)
+{
+    for (size_t i = 0; i < digits.n; i++)
+        if (digits.p[i] != c) return false;
+    return true;
+}
+
+// Equally many digits from lo to hi. Whole ranges end the recursion, which otherwise doubles.
 static gram_expr *same_length(gram_build *b, str lo, str hi)
 {
     static const char zeros[] = "000000000000000000", nines[] = "999999999999999999";
-    if (lo.n == 0) return expr_new(b, EXPR_SEQ);
+    if (is_all(lo, '0') && is_all(hi, '9')) return any_digits(b, (uint32_t)lo.n, (uint32_t)lo.n);
     str lo_rest = {lo.p + 1, lo.n - 1}, hi_rest = {hi.p + 1, hi.n - 1};
     if (lo.p[0] == hi.p[0])
         return expr_seq(b, digit(b, lo.p[0], lo.p[0]), same_length(b, lo_rest, hi_rest));

@@ -85,6 +85,8 @@ static const language languages[] = {
     {GRAM_SCHEMA, GRAM_STRICT, "{\"type\":\"number\",\"minimum\":-1.25,\"exclusiveMaximum\":12.5}",
      {"-1.25", "-1", "0", "12.49", "12", "-0.7", "3.0"},
      {"-1.26", "12.5", "12.50", "13", "-2", "100"}},
+    {GRAM_SCHEMA, GRAM_STRICT, "{\"type\":\"number\",\"exclusiveMinimum\":0}",
+     {"1", "0.001", "123456789012345678.5"}, {"0", "-0", "-1", "0.0", "00.1"}},
     {GRAM_SCHEMA, GRAM_STRICT, "{\"type\":\"string\",\"pattern\":\"^a+$|b\"}",
      {"\"aa\"", "\"xby\"", "\"\\nb\""}, {"\"\"", "\"ax\"", "aa"}},
 };
