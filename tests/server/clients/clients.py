@@ -35,7 +35,7 @@ def user(text):
 
 def ollama_models():
     names = sorted(m.model for m in ol.list().models)
-    assert names == ["bert:latest", "rank:latest", "script:latest"], names
+    assert {"bert:latest", "rank:latest", "script:latest"} < set(names), names
     shown = ol.show(MODEL)
     assert shown.modelinfo["llama.context_length"] == 2048
     assert "tools" in shown.capabilities

@@ -1,8 +1,8 @@
 # sh run.sh javascript|python|fields|load HEARTH MAKE_MODELS BUILD_DIR
 #
-# Starts a server on a free port over the models of make_models, and runs the client packages of
-# other people against it, unchanged. npm's packages go into BUILD_DIR; Python's are used where they
-# are installed.
+# Starts a server on a free port over the models of make_models and a random one, and runs the
+# client packages of other people against it, unchanged. npm's packages go into BUILD_DIR; Python's
+# are used where they are installed.
 here=$(cd "${0%/*}" && pwd)
 kind=$1 hearth=$2 make_models=$3 build=$4
 python=${HEARTH_TEST_PYTHON:-python3}
@@ -37,7 +37,8 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 "$make_models" "$work" || exit 1
 : >"$work/log"
-"$hearth" serve --models "$work" --port 0 --threads 1 --parallel 4 --ctx-size 512 2>"$work/log" &
+"$hearth" serve shape:tiny:Q8_0:3 --models "$work" --port 0 --threads 1 --parallel 4 \
+    --ctx-size 512 2>"$work/log" &
 server=$!
 tries=0
 address=
