@@ -472,7 +472,9 @@ static hearth_status bind_socket(listen_server *l, hearth_err *err)
 static hearth_status start_daemon(listen_server *l, hearth_err *err)
 {
     struct MHD_OptionItem more[4] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_ALLOW_SUSPEND_RESUME;
+    // Not epoll: quiescing races with the thread's own changes to its set, and the library then
+    // ends the process. A few hundred connections are nothing for poll().
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME;
     if (l->o.tls_key && l->o.tls_cert) {
         // The library takes the texts as they are and does not change them.
         more[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0,
