@@ -4,7 +4,8 @@
 // joined in the order of the merge list (pairs.h), which may name only tokens of the vocabulary.
 // Vocabulary and merges are spelled with one printable character per byte (byte_char.h). Some
 // published vocabularies lack control characters and bytes that UTF-8 has no use for: without an
-// unknown token those are left out before merging, as the models' own tokenizers do.
+// unknown token those are left out before merging, as the models' own tokenizers do. GPT-2's
+// relatives name the end of a text as their unknown token, which text must not become either.
 //
 // Some models ("gemma4" and splits marked raw) have a vocabulary of text instead, with U+2581 for a
 // space: then characters are the first symbols, and those that are no token become "<0x0A>" tokens.
@@ -123,15 +124,21 @@ static hearth_status find_whole(const tok *t, str w, buf *spelling, int32_t *id,
     return HEARTH_OK;
 }
 
+static bool has_unknown(const tok *t)
+{
+    int32_t unk = t->special.unk;
+    return t->bpe->split->raw || (unk != TOK_NONE && attr_of(t, unk) != TOK_CONTROL);
+}
+
 static void add_symbols(const tok *t, str w, merge *m)
 {
+    bool unknown = has_unknown(t);
     for (size_t i = 0, n = 1; i < w.n; i += n) {
         uint32_t cp;
         if (t->bpe->split->raw) n = utf8_decode(w.p + i, w.n - i, &cp);
         int32_t id = t->bpe->split->raw ? vocab_find_word(t, (str){w.p + i, n})
                                         : t->byte_id[(uint8_t)w.p[i]];
-        bool spelled = id != TOK_NONE || t->special.unk != TOK_NONE || t->bpe->split->raw;
-        if (spelled) merge_add(m, (uint32_t)i, (uint32_t)n, id);
+        if (id != TOK_NONE || unknown) merge_add(m, (uint32_t)i, (uint32_t)n, id);
     }
 }
 

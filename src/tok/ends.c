@@ -95,7 +95,9 @@ static void take_role(tok *t, int32_t id, role r)
                               [ROLE_MID] = &s->fim_mid};
     if (slots[r] && *slots[r] == TOK_NONE) *slots[r] = id;
     bool ends = r <= ROLE_FILE;
-    t->attr[id] = (uint8_t)(TOK_CONTROL | (ends ? ATTR_END : 0));
+    // What unknown characters become stays known as that: text must not make control tokens.
+    tok_attr attr = attr_of(t, id) == TOK_UNKNOWN ? TOK_UNKNOWN : TOK_CONTROL;
+    t->attr[id] = (uint8_t)(attr | (ends ? ATTR_END : 0));
 }
 
 static void mark_id(tok *t, int32_t id)

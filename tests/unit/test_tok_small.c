@@ -200,6 +200,17 @@ static void test_unknown(void **state)
     check_encoding(m.t, "xhexllo ox", PLAIN, "hello \u0120 o"); // left out, then merged
     check_encoding(m.t, "x", PLAIN, "");
     close_vocab(&m);
+    vocab.unk = test_vocab_find(&vocab, "<|im_end|>"); // which text must not make
+    open_good(&m);
+    check_encoding(m.t, "xhexllo ox", PLAIN, "hello \u0120 o");
+    close_vocab(&m);
+    test_vocab_spm(&vocab);
+    for (int i = 3; i < 259; i++) vocab.type[i] = TOK_UNUSED;
+    vocab.text[0] = STR("<|fim_middle|>");
+    open_good(&m);
+    check_encoding(m.t, "h?", PLAIN, "\u2581h <|fim_middle|>");
+    assert_int_equal(tok_get_attr(m.t, 0), TOK_UNKNOWN);
+    close_vocab(&m);
 }
 
 static void test_streaming(void **state)

@@ -186,9 +186,15 @@ static hearth_status find_unknown(tok *t, hearth_err *err)
         return err_fail(err, HEARTH_E_FORMAT, "'unk_id': %d is not a token", (int)o->unk_id);
     }
     if (o->unk.n && map_get(&t->words, o->unk, &id)) t->special.unk = (int32_t)id;
-    int32_t unk = t->special.unk;
-    if (unk != TOK_NONE && attr_of(t, unk) == TOK_CONTROL) t->attr[unk] = TOK_UNKNOWN;
     return HEARTH_OK;
+}
+
+// What unknown characters become is no control token, however it is spelled (ends.c).
+static void mark_unknown(tok *t)
+{
+    int32_t unk = t->special.unk;
+    if (unk == TOK_NONE || attr_of(t, unk) != TOK_CONTROL) return;
+    t->attr[unk] = (uint8_t)((t->attr[unk] & ~ATTR_MASK) | TOK_UNKNOWN);
 }
 
 // --- special tokens -----------------------------------------------------------------------------
@@ -269,6 +275,7 @@ static hearth_status build(tok *t, const document *d, const jnode *config, heart
     HEARTH_TRY(take_processor(t, err));
     take_decoder(t);
     ends_mark(t);
+    mark_unknown(t);
     HEARTH_TRY(p->model->open(t, err));
     return added_build(t, err);
 }
