@@ -286,7 +286,7 @@ static hearth_status read_class_set(translation *t, class *c, bool *is_set)
 
 static hearth_status read_posix(translation *t, class *c)
 {
-    size_t end = str_find(t->in, STR(":]"), t->at);
+    size_t end = str_find(t->in, STR(":]"), t->at + 2); // behind "[:"
     if (end == SIZE_MAX) return refuse(t, "a class name without end");
     str name = {t->in.p + t->at + 2, end - t->at - 2};
     class set;
