@@ -98,7 +98,7 @@ FEATURES = [  # name, file, line as it is, line without the feature
     ("short factors", MODEL, '"rope_factors_short.weight" :', '"rope_factors_long.weight" :'),
     ("long factors", MODEL, '"rope_factors_long.weight", m->long_freq', '"rope_factors_short.weight", m->long_freq'),
     ("long factors in long contexts", STEP, "ctx_is_long(c) ?", "false ?"),
-    ("scale of the rotation", MODEL, "c->n_rot, c->rope_attn,", "c->n_rot, 1,"),
+    ("scale of the rotation", MODEL, "freq, n_rot, c->rope_attn,", "freq, n_rot, 1,"),
     ("every layer local", FAMILY, "(!period ||", "(period &&"),
     ("mean of a LayerNorm", "src/nn/linear.c", "if (norm->is_layer)", "if (norm->is_layer && !r)"),
     ("bias of a LayerNorm", "src/nn/linear.c", "norm->bias != WEIGHT_NONE;", "false;"),
@@ -114,7 +114,8 @@ FEATURES = [  # name, file, line as it is, line without the feature
      "HEARTH_TRY(nn_attention(r, &l->attn, mem, err));\n    HEARTH_TRY(nn_feed_forward_to(r, &l->ffn, r->beside, err));"),
     ("output norm", STEP,
      "HEARTH_TRY(nn_apply_norm(&c->run, &m->out_norm, picked, n, picked, err));", ""),
-    ("output matrix of its own", MODEL, "if (c->is_tied) return HEARTH_OK;", "return HEARTH_OK;"),
+    ("output matrix of its own", MODEL, "if (c->is_tied || c->is_encoder) return HEARTH_OK;",
+     "return HEARTH_OK;"),
 ]
 
 GOLDENS = "test_golden_llm"
