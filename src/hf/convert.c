@@ -23,7 +23,7 @@ static dtype choose_auto(const hf_model *m)
 {
     for (size_t i = 0; i < hf_tensor_count(m); i++) {
         const hf_tensor *t = hf_tensor_at(m, i);
-        if (t->n_dims > 1 && !t->is_float && !t->is_packed)
+        if (t->n_dims > 1 && !t->is_float && !t->is_packed && !t->scales)
             return t->type == ST_F16 ? DTYPE_F16 : DTYPE_BF16;
     }
     return DTYPE_BF16;
@@ -32,6 +32,7 @@ static dtype choose_auto(const hf_model *m)
 static dtype out_type(const converter *c, const hf_tensor *t)
 {
     dtype packed;
+    if (t->scales) return DTYPE_MXFP4;
     if (t->is_float) return DTYPE_F32;
     if (c->o->is_auto && hf_packed_tensor(t, &packed)) return packed;
     return t->dim[0] % dtype_get(c->type)->block_len == 0 ? c->type : DTYPE_F16;

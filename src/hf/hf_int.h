@@ -2,7 +2,8 @@
 //
 //   folder.c   files: config, index, shards        -> hf_source, one per tensor in the files
 //   packed.c   parts of packed matrices            -> one hf_source for each matrix
-//   hf_plan.c  names and shapes, family_table.c    -> hf_tensor, one per tensor of the GGUF
+//   hf_plan.c  names and shapes, family_table.c,   -> hf_tensor, one per tensor of the GGUF
+//              cut.c parts of tensors
 //   keys.c     config.json                         -> GGUF keys
 //   hf_vocab.c, vocab_*.c   tokenizer files        -> GGUF keys
 //   produce.c  values of an hf_tensor, some rows at a time
@@ -36,6 +37,10 @@ typedef enum hf_op {
     HF_AS_IS,
     HF_PLUS_ONE, // norms that multiply by 1 + w
     HF_PAIRS,    // rows of each head reordered: halves (i, i + d/2) become neighbours (2i, 2i + 1)
+    HF_SKIP,     // read with another one, or not at all
+    // Parts of a tensor, see cut.c.
+    HF_FIRST, HF_SECOND, HF_EVEN, HF_ODD, HF_TURNED, HF_MX, HF_MX_EVEN, HF_MX_ODD, HF_K_B, HF_V_B,
+    HF_SQUEEZED,
 } hf_op;
 
 // Rows [first, first + n) of a source; a row is the contiguous dimension.
@@ -44,7 +49,12 @@ typedef struct hf_run {
     int64_t first, n;
 } hf_run;
 
-// A tensor of the GGUF: its runs one after the other, n rows each.
+// Where the elements of a part stand in its source, see cut.c.
+typedef struct hf_cut {
+    int64_t origin, step[3];
+} hf_cut;
+
+// A tensor of the GGUF: its runs one after the other, n rows each; or a part of one source.
 typedef struct hf_tensor {
     char name[64];
     st_type type; // of the sources
@@ -57,13 +67,18 @@ typedef struct hf_tensor {
     bool is_packed;    // its sources are
     int64_t n_runs;
     hf_run *run;
+    bool is_cut;       // one run, read by `cut`
+    hf_cut cut;
+    const st_tensor *scales; // of MXFP4, whose source has the codes
     const float *made; // instead of runs: values that come from the configuration
 } hf_tensor;
 
 // --- families ------------------------------------------------------------------------------------
 typedef struct hf_name {
-    const char *theirs; // without "model.", "layers.N." and the ending; "*" for an expert's number
-    const char *ours;   // without "blk.N."
+    // Without "model.", "layers.N." and the ending; "*" for an expert's number. Several rows may
+    // have one name: parts of it.
+    const char *theirs;
+    const char *ours; // without "blk.N." and the ending
     bool is_in_layer;
     hf_op op;
 } hf_name;
@@ -81,6 +96,7 @@ typedef struct hf_family {
     const char *arch;    // general.architecture
     const hf_name *names; // looked at before the common ones; ends with theirs == NULL; may be NULL
     const hf_key *keys;   // beside the common ones; ends with ours == NULL; may be NULL
+    const char *own_keys; // that more_keys writes in place of the common ones; may be NULL
     void (*more_keys)(hf_keys *k); // may be NULL
     bool pairs_neighbours; // its GGUF has q and k reordered
     bool norms_plus_one;
@@ -98,7 +114,7 @@ struct hf_model {
     hf_shard *shard;
     size_t n_shards;
     hf_source *source;
-    size_t n_sources;
+    size_t n_sources, n_skipped; // skipped: of images and sound
     const hf_family *family;
     buf tensors; // hf_tensor
     map names;   // of tensors
@@ -147,6 +163,11 @@ hearth_status hf_plan_rope(hf_model *m, hearth_err *err);
 hearth_status hf_plan_made(hf_model *m, const char *name, const float *values, int64_t n,
                            hearth_err *err);
 
+// --- cut.c ---------------------------------------------------------------------------------------
+// Shape and steps by t->op, from the source's shape in t. `scales` is looked at for HF_MX .. only.
+// False: not of a shape that can be cut so.
+bool hf_cut_apply(const hf_model *m, hf_tensor *t, const hf_tensor *scales);
+
 // --- keys.c, hf_vocab.c --------------------------------------------------------------------------
 // Keys are written until the first failure, which is kept.
 struct hf_keys {
@@ -158,6 +179,11 @@ struct hf_keys {
 void hf_key_u32(hf_keys *k, const char *name, int64_t v); // "<arch>.<name>"
 void hf_key_f32(hf_keys *k, const char *name, double v);
 void hf_key_str(hf_keys *k, const char *name, str v);
+void hf_key_bool(hf_keys *k, const char *name, bool v);
+// One value per layer, by what "layer_types" calls it: true where that is `kind`; or `yes` there
+// and 0 elsewhere.
+void hf_key_layers(hf_keys *k, const char *name, const char *kind);
+void hf_key_layer_counts(hf_keys *k, const char *name, const char *kind, int64_t yes);
 // All keys but those of the tokenizer; file_type as llama.cpp numbers them.
 hearth_status hf_write_keys(const hf_model *m, uint32_t file_type, gguf_writer *w, hearth_err *err);
 uint32_t hf_file_type(dtype type); // of the matrices

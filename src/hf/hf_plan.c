@@ -5,11 +5,14 @@
 // in the stem becomes "*". The stem is looked for in the family's rows, then in the common ones; a
 // tensor that no row knows is an error, since a model without it would compute something else.
 //
+// A stem may stand in several rows, which make a tensor each of parts of it (cut.c).
+//
 // Experts of one name gather in one hf_tensor, each as a run in its place; at the end every place
 // must be taken.
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "hf/hf_int.h"
 
 #define TENSORS_BYTES_MAX ((size_t)1 << 30)
@@ -61,6 +64,8 @@ static bool parse_name(str name, parsed_name *out)
     } else if (str_ends(name, STR(".bias"))) {
         name.n -= 5;
         out->ending = ".bias";
+    } else if (str_ends(name, STR("_bias"))) {
+        out->ending = ".bias";
     }
     size_t at = str_find(name, STR(".experts."), 0), n = 0;
     if (at != SIZE_MAX) {
@@ -76,6 +81,7 @@ static bool parse_name(str name, parsed_name *out)
     return true;
 }
 
+// The next row of this name, from `rows` on.
 static const hf_name *find_row(const hf_name *rows, const parsed_name *p)
 {
     for (; rows && rows->theirs; rows++)
@@ -97,10 +103,22 @@ bool hf_name_of(const hf_family *f, str theirs, char out[64], hf_op *op)
     if (!parse_name(theirs, &p) || p.expert >= 0) return false;
     const hf_name *row = find_row(f->names, &p);
     if (!row) row = find_row(hf_common_names, &p);
-    if (!row) return false;
+    if (!row || row->op > HF_PAIRS) return false; // parts of it are no one's name
     print_name(&p, row, out);
     *op = row->op;
     return true;
+}
+
+// Parts of a model that do not read text. A text model has no such names.
+static bool is_of_another_sense(str name)
+{
+    static const char *const parts[] = {"visual.", "vision_", "vision.", "audio_", "audio.",
+                                        "multi_modal_projector.", "mm_projector.", "embed_vision.",
+                                        "embed_audio."};
+    take_front(&name, "model.");
+    for (size_t i = 0; i < COUNTOF(parts); i++)
+        if (str_starts(name, str_from(parts[i]))) return true;
+    return false;
 }
 
 // What a file may hold and a model does not need: tables that older versions of the library saved.
@@ -110,6 +128,8 @@ static bool is_unneeded(const hf_model *m, const parsed_name *p)
                                         "attention.masked_bias"};
     for (size_t i = 0; i < COUNTOF(stems); i++)
         if (!strcmp(p->stem, stems[i])) return true;
+    // Layers that predict further tokens follow the model's own.
+    if (p->layer >= hf_config_i64(m, "num_hidden_layers", INT64_MAX)) return true;
     if (strcmp(p->stem, "lm_head") || p->layer >= 0) return false;
     const conf_value *tied = hf_config_find(m, "tie_word_embeddings");
     return m->family->is_tied || (tied && tied->kind == JSON_TRUE);
@@ -162,16 +182,47 @@ static bool is_always_float(const hf_tensor *t, const parsed_name *p)
     str name = str_from(t->name);
     return t->n_dims == 1 || strcmp(p->ending, ".weight") != 0 ||
            str_ends(name, STR("_norm.weight")) || str_ends(name, STR("ffn_gate_inp.weight")) ||
-           str_ends(name, STR("ffn_gate_inp_shexp.weight"));
+           str_ends(name, STR("ffn_gate_inp_shexp.weight")) ||
+           str_ends(name, STR("shortconv.conv.weight"));
 }
 
-static hearth_status check_source(const hf_source *s, hearth_err *err)
+static bool is_mx(hf_op op) { return op == HF_MX || op == HF_MX_EVEN || op == HF_MX_ODD; }
+
+static hearth_status check_source(const hf_source *s, hf_op op, hearth_err *err)
 {
     if (s->t->bytes == 0) return fail_source(s, "has no elements", err);
+    if (is_mx(op)) return HEARTH_OK; // cut.c knows their shape
     if (s->t->n_dims > 3) return fail_source(s, "has more than 3 dimensions", err);
     if (hf_can_produce(s->t->type)) return HEARTH_OK;
     return err_fail(err, HEARTH_E_UNSUPPORTED, "%s: tensor '%.*s': weights of type %s are not "
                     "supported", s->shard->path, STR_ARG(s->t->name), st_type_name(s->t->type));
+}
+
+// "..gate_up_proj_blocks": the tensor "..gate_up_proj_scales", in whatever file it is.
+static const st_tensor *find_scales(const hf_model *m, str blocks)
+{
+    char name[256];
+    if (!str_ends(blocks, STR("_blocks")) || blocks.n >= sizeof name) return NULL;
+    snprintf(name, sizeof name, "%.*s_scales", (int)(blocks.n - 7), blocks.p);
+    for (size_t i = 0; i < m->n_shards; i++) {
+        const st_tensor *t = safetensors_find(m->shard[i].st, str_from(name));
+        if (t) return t;
+    }
+    return NULL;
+}
+
+static hearth_status apply_cut(const hf_model *m, hf_tensor *t, const hf_source *s,
+                               hearth_err *err)
+{
+    hf_tensor scales = {0};
+    if (is_mx(t->op)) {
+        t->scales = find_scales(m, s->t->name);
+        if (!t->scales) return fail_source(s, "has no scales beside it", err);
+        scales.type = t->scales->type;
+        set_shape(&scales, t->scales);
+    }
+    if (hf_cut_apply(m, t, &scales)) return HEARTH_OK;
+    return fail_source(s, "has not the shape of the parts it should have", err);
 }
 
 static hearth_status prepare_runs(hf_model *m, hf_tensor *t, const parsed_name *p, hearth_err *err)
@@ -179,6 +230,7 @@ static hearth_status prepare_runs(hf_model *m, hf_tensor *t, const parsed_name *
     t->has_experts = p->expert >= 0;
     t->n_runs = t->has_experts ? hf_config_i64(m, "num_local_experts", 0) : 1;
     if (t->n_runs == 0) t->n_runs = hf_config_i64(m, "num_experts", 0);
+    if (t->n_runs == 0) t->n_runs = hf_config_i64(m, "n_routed_experts", 0);
     if (t->n_runs < 1 || t->n_runs > LIMIT_EXPERTS) {
         return err_fail(err, HEARTH_E_FORMAT, "%s/config.json: %lld experts are not in 1..%d",
                         m->dir, (long long)t->n_runs, LIMIT_EXPERTS);
@@ -198,6 +250,10 @@ static hearth_status add_run(hf_tensor *t, const hf_source *s, int64_t at, heart
     set_shape(&shape, s->t);
     if (at >= t->n_runs) return fail_source(s, "is of more experts than config.json says", err);
     if (t->run[at].source) return fail_source(s, "is there twice", err);
+    if (!t->has_experts) {
+        t->run[0] = (hf_run){s, 0, count_rows(s->t)};
+        return HEARTH_OK;
+    }
     bool is_like = s->t->type == t->type && !s->packed == !t->is_packed;
     if (!is_like || shape.dim[0] != t->dim[0] || shape.dim[1] != t->dim[1])
         return fail_source(s, "has another type or shape than the expert before it", err);
@@ -215,6 +271,8 @@ static void set_op(const hf_model *m, hf_tensor *t, const hf_name *row, const pa
         t->n_head = is_q ? n_head : hf_config_i64(m, "num_key_value_heads", n_head);
     } else if (f->norms_plus_one && str_ends(str_from(p->stem), STR("norm"))) {
         t->op = HF_PLUS_ONE;
+    } else if (row->op != HF_PAIRS) {
+        t->op = row->op;
     }
 }
 
@@ -226,9 +284,34 @@ static hearth_status check_op(const hf_tensor *t, const hf_source *s, hearth_err
     return fail_source(s, "its rows are no pairs of the heads that config.json says", err);
 }
 
+static hearth_status add_row(hf_model *m, const hf_source *s, const parsed_name *p,
+                             const hf_name *row, hearth_err *err)
+{
+    if (row->op == HF_SKIP) return HEARTH_OK;
+    HEARTH_TRY(check_source(s, row->op, err));
+    hf_tensor t = {.type = s->t->type, .is_packed = s->packed != NULL}, *placed;
+    print_name(p, row, t.name);
+    set_shape(&t, s->t);
+    set_op(m, &t, row, p);
+    HEARTH_TRY(check_op(&t, s, err));
+    if (t.is_packed && t.op != HF_AS_IS && t.op != HF_PAIRS)
+        return fail_source(s, "packed matrices that are taken apart are not supported", err);
+    HEARTH_TRY(apply_cut(m, &t, s, err));
+    t.is_float = is_always_float(&t, p);
+    bool is_new;
+    HEARTH_TRY(place_tensor(m, &t, &placed, &is_new, err));
+    if (is_new) HEARTH_TRY(prepare_runs(m, placed, p, err));
+    return add_run(placed, s, p->expert >= 0 ? p->expert : 0, err);
+}
+
 static hearth_status add_source(hf_model *m, const hf_source *s, hearth_err *err)
 {
     parsed_name p;
+    bool has_text_part = conf_find(&m->config, "text_config") != NULL;
+    if (has_text_part && is_of_another_sense(s->t->name)) {
+        m->n_skipped++;
+        return HEARTH_OK;
+    }
     if (!parse_name(s->t->name, &p)) return fail_source(s, "its name is not understood", err);
     if (is_unneeded(m, &p)) return HEARTH_OK;
     const hf_name *row = find_row(m->family->names, &p);
@@ -237,19 +320,8 @@ static hearth_status add_source(hf_model *m, const hf_source *s, hearth_err *err
         return err_fail(err, HEARTH_E_UNSUPPORTED, "%s: tensor '%.*s': not known in a model of "
                         "family '%s'", s->shard->path, STR_ARG(s->t->name), m->family->arch);
     }
-    HEARTH_TRY(check_source(s, err));
-    hf_tensor t = {.type = s->t->type, .is_packed = s->packed != NULL}, *placed;
-    print_name(&p, row, t.name);
-    set_shape(&t, s->t);
-    t.is_float = is_always_float(&t, &p);
-    set_op(m, &t, row, &p);
-    HEARTH_TRY(check_op(&t, s, err));
-    if (t.is_packed && t.op != HF_AS_IS && t.op != HF_PAIRS)
-        return fail_source(s, "packed matrices that are taken apart are not supported", err);
-    bool is_new;
-    HEARTH_TRY(place_tensor(m, &t, &placed, &is_new, err));
-    if (is_new) HEARTH_TRY(prepare_runs(m, placed, &p, err));
-    return add_run(placed, s, p.expert >= 0 ? p.expert : 0, err);
+    for (; row; row = find_row(row + 1, &p)) HEARTH_TRY(add_row(m, s, &p, row, err));
+    return HEARTH_OK;
 }
 
 hearth_status hf_plan_made(hf_model *m, const char *name, const float *values, int64_t n,
@@ -294,5 +366,8 @@ hearth_status hf_plan(hf_model *m, hearth_err *err)
     HEARTH_TRY(find_family(m, err));
     for (size_t i = 0; i < m->n_sources; i++) HEARTH_TRY(add_source(m, &m->source[i], err));
     HEARTH_TRY(check_runs(m, err));
+    if (m->n_skipped > 0)
+        log_write(LOG_WARN, "%s: %zu tensors of other senses than text are left out", m->dir,
+                  m->n_skipped);
     return hf_plan_rope(m, err);
 }

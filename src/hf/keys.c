@@ -46,6 +46,64 @@ void hf_key_str(hf_keys *k, const char *name, str v)
     if (k->failed == HEARTH_OK) k->failed = gguf_write_str(k->w, key, v, k->err);
 }
 
+void hf_key_bool(hf_keys *k, const char *name, bool v)
+{
+    char key[96];
+    full_key(k, name, key);
+    if (k->failed == HEARTH_OK) k->failed = gguf_write_bool(k->w, key, v, k->err);
+}
+
+// How many layers "layer_types" names, and which of them are `kind`.
+static int64_t read_layers(hf_keys *k, const char *kind, bool is_kind[LIMIT_LAYERS])
+{
+    const conf_value *list = hf_config_find(k->m, "layer_types");
+    int64_t n = list && list->kind == JSON_ARRAY_BEGIN ? list->n : 0;
+    if (n > LIMIT_LAYERS || (n == 0 && k->failed == HEARTH_OK)) {
+        k->failed = err_fail(k->err, HEARTH_E_FORMAT, "%s/config.json: 'layer_types' names %lld "
+                             "layers, not 1..%d", k->m->dir, (long long)n, LIMIT_LAYERS);
+        return 0;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "layer_types.%lld", (long long)i);
+        is_kind[i] = str_eq_z(hf_config_str(k->m, path), kind);
+    }
+    return n;
+}
+
+void hf_key_layers(hf_keys *k, const char *name, const char *kind)
+{
+    char key[96];
+    bool is_kind[LIMIT_LAYERS];
+    uint8_t items[LIMIT_LAYERS];
+    int64_t n = read_layers(k, kind, is_kind);
+    for (int64_t i = 0; i < n; i++) items[i] = is_kind[i];
+    full_key(k, name, key);
+    if (k->failed == HEARTH_OK)
+        k->failed = gguf_write_array(k->w, key, GGUF_BOOL, items, (uint64_t)n, k->err);
+}
+
+void hf_key_layer_counts(hf_keys *k, const char *name, const char *kind, int64_t yes)
+{
+    char key[96];
+    bool is_kind[LIMIT_LAYERS];
+    int32_t items[LIMIT_LAYERS];
+    int64_t n = read_layers(k, kind, is_kind);
+    for (int64_t i = 0; i < n; i++) items[i] = is_kind[i] ? (int32_t)i64_min(yes, INT32_MAX) : 0;
+    full_key(k, name, key);
+    if (k->failed == HEARTH_OK)
+        k->failed = gguf_write_array(k->w, key, GGUF_I32, items, (uint64_t)n, k->err);
+}
+
+// Whether the family writes it in its own way.
+static bool is_own_key(const hf_keys *k, const char *name)
+{
+    str rest = k->m->family->own_keys ? str_from(k->m->family->own_keys) : (str){0};
+    while (rest.n > 0)
+        if (str_eq_z(str_cut(&rest, ' '), name)) return true;
+    return false;
+}
+
 static void write_row(hf_keys *k, const hf_key *row)
 {
     const conf_value *v = NULL;
@@ -71,14 +129,15 @@ static void write_row(hf_keys *k, const hf_key *row)
 
 static void write_rows(hf_keys *k, const hf_key *rows)
 {
-    for (; rows && rows->ours; rows++) write_row(k, rows);
+    for (; rows && rows->ours; rows++)
+        if (rows == k->m->family->keys || !is_own_key(k, rows->ours)) write_row(k, rows);
 }
 
 // A head's size is written where the configuration has one, or where it must differ.
 static void write_head_size(hf_keys *k)
 {
     int64_t d = hf_config_i64(k->m, "head_dim", 0);
-    if (d == 0) return;
+    if (d == 0 || is_own_key(k, "attention.key_length")) return;
     hf_key_u32(k, "attention.key_length", d);
     hf_key_u32(k, "attention.value_length", d);
 }
@@ -138,6 +197,16 @@ uint32_t hf_file_type(dtype type)
     return type == DTYPE_F32 ? 0 : type == DTYPE_F16 ? 1 : type == DTYPE_Q8_0 ? 7 : 32;
 }
 
+// Experts in MXFP4 name the file, whatever type the other matrices have.
+enum { MXFP4_FILE = 38 };
+
+static bool has_mx(const hf_model *m)
+{
+    for (size_t i = 0; i < hf_tensor_count(m); i++)
+        if (hf_tensor_at(m, i)->scales) return true;
+    return false;
+}
+
 static str folder_name(const hf_model *m)
 {
     str s = str_from(m->dir);
@@ -159,6 +228,7 @@ hearth_status hf_write_keys(const hf_model *m, uint32_t file_type, gguf_writer *
     write_rows(&k, f->keys);
     if (f->more_keys) f->more_keys(&k);
     HEARTH_TRY(k.failed);
+    if (has_mx(m)) file_type = MXFP4_FILE;
     HEARTH_TRY(gguf_write_u32(w, "general.file_type", file_type, err));
     return gguf_write_u32(w, "general.quantization_version", 2, err);
 }

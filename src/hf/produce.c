@@ -5,6 +5,11 @@
 //
 //   HF_PAIRS, one head of d rows:  out 0 1 2 3 ... = in 0, d/2, 1, d/2 + 1, ...
 //
+// MXFP4 stays MXFP4; a block's codes are in other places in GGUF than in a folder:
+//
+//   folder, byte i   codes 2i (low), 2i + 1 (high)
+//   GGUF, byte i     codes i (low), i + 16 (high)
+//
 // Q8_0: blocks of 32, d = amax / 127 rounded to half, codes from x times the reciprocal of the
 // unrounded d, halves away from zero: what ggml's own quantiser in Python does.
 #include <math.h>
@@ -13,7 +18,7 @@
 #include "hf/hf_int.h"
 #include "kern/half.h"
 
-enum { Q8_BLOCK = 32, Q8_BYTES = 34 };
+enum { Q8_BLOCK = 32, Q8_BYTES = 34, MX_CODES = 16, MX_BYTES = 17 };
 
 bool hf_same_type(st_type type, dtype *out)
 {
@@ -78,9 +83,20 @@ static const hf_run *find_run(const hf_tensor *t, int64_t row, int64_t *in_sourc
     return run;
 }
 
-// The bytes of row `row` of the tensor, in the source's type.
+// Of a part: where row `row` begins in the source, in elements or blocks.
+static int64_t find_cut(const hf_tensor *t, int64_t row)
+{
+    const hf_cut *c = &t->cut;
+    return c->origin + row % t->dim[1] * c->step[1] + row / t->dim[1] * c->step[2];
+}
+
+// The bytes of row `row` of the tensor, in the source's type; of a part its first element.
 static const uint8_t *find_row(const hf_tensor *t, int64_t row)
 {
+    if (t->is_cut) {
+        const st_tensor *s = t->run[0].source->t;
+        return s->data + (size_t)find_cut(t, row) * st_type_bytes(s->type);
+    }
     if (t->made) return (const uint8_t *)(t->made + row * t->dim[0]);
     int64_t at;
     const hf_run *run = find_run(t, row, &at);
@@ -90,8 +106,12 @@ static const uint8_t *find_row(const hf_tensor *t, int64_t row)
 
 static void read_values(const hf_tensor *t, int64_t row, float *out)
 {
-    int64_t n = t->dim[0];
-    read_row(find_row(t, row), t->type, n, out);
+    int64_t n = t->dim[0], step = t->is_cut ? t->cut.step[0] : 1;
+    const uint8_t *p = find_row(t, row);
+    size_t bytes = (size_t)step * st_type_bytes(t->type);
+    if (step == 1) read_row(p, t->type, n, out);
+    for (int64_t i = 0; i < n && step != 1; i++)
+        read_row(p + (size_t)i * bytes, t->type, 1, out + i);
     for (int64_t i = 0; i < n && t->op == HF_PLUS_ONE; i++) out[i] += 1;
 }
 
@@ -144,19 +164,38 @@ static void write_packed(const hf_tensor *t, int64_t row, dtype type, float *scr
     }
 }
 
+static unsigned mx_code(const uint8_t *codes, int i) { return codes[i / 2] >> 4 * (i % 2) & 15u; }
+
+static void write_mx_row(const hf_tensor *t, int64_t row, uint8_t *out)
+{
+    int64_t first = find_cut(t, row), n = t->dim[0] / (2 * MX_CODES);
+    const uint8_t *codes = t->run[0].source->t->data + (size_t)first * MX_CODES;
+    const uint8_t *scale = t->scales->data + (size_t)first;
+    for (int64_t b = 0; b < n; b++, codes += MX_CODES, out += MX_BYTES) {
+        out[0] = scale[b];
+        for (int i = 0; i < MX_CODES; i++)
+            out[1 + i] = (uint8_t)(mx_code(codes, i) | mx_code(codes, i + MX_CODES) << 4);
+    }
+}
+
 void hf_produce(const hf_tensor *t, dtype type, int64_t first, int64_t n, float *scratch,
                 uint8_t *out)
 {
     dtype same;
     size_t row_bytes = 0;
     bool known = dtype_bytes(type, t->dim[0], &row_bytes);
-    bool copies = hf_same_type(t->type, &same) && same == type && t->op != HF_PLUS_ONE;
+    bool copies = hf_same_type(t->type, &same) && same == type && t->op != HF_PLUS_ONE &&
+                  !(t->is_cut && t->cut.step[0] != 1);
     ASSERT(known && first >= 0 && n <= hf_rows(t) - first);
     (void)known;
     bool is_pair_vector = t->op == HF_PAIRS && t->n_dims == 1;
     for (int64_t r = first; r < first + n; r++, out += row_bytes) {
         if (t->is_packed) {
             write_packed(t, r, type, scratch, out);
+            continue;
+        }
+        if (t->scales) {
+            write_mx_row(t, r, out);
             continue;
         }
         if (copies && !is_pair_vector) {

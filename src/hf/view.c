@@ -18,17 +18,41 @@ static dtype view_type(const hf_tensor *t)
     dtype type;
     bool is_vector = t->n_dims == 1;
     if (hf_packed_tensor(t, &type)) return type;
+    if (t->scales) return DTYPE_MXFP4;
     if (!hf_same_type(t->type, &type) || (is_vector && t->op == HF_PLUS_ONE)) return DTYPE_F32;
     return type;
 }
 
-// The bytes of run r where they can stay, or NULL.
+// Experts that the view has apart: their number, 0 for tensors that are whole.
+static int64_t count_apart(const hf_tensor *t)
+{
+    if (t->has_experts) return t->n_runs;
+    bool is_stack = t->is_cut && t->n_dims == 3;
+    return is_stack && str_find(str_from(t->name), STR("_exps."), 0) != SIZE_MAX ? t->dim[2] : 0;
+}
+
+// Of a part: slice s, when its rows follow one another in the source.
+static const uint8_t *find_slice(const hf_tensor *t, int64_t s)
+{
+    const hf_cut *c = &t->cut;
+    if (c->step[0] != 1 || c->step[1] != t->dim[0]) return NULL;
+    if (t->dim[2] > 1 && count_apart(t) == 0) return NULL;
+    size_t at = (size_t)(c->origin + s * c->step[2]);
+    return t->run[0].source->t->data + at * st_type_bytes(t->type);
+}
+
+// The bytes of expert or run r where they can stay, or NULL.
 static const uint8_t *find_bytes(const hf_tensor *t, int64_t r)
 {
     dtype same;
     if (t->made) return (const uint8_t *)t->made;
+    hf_op op = view_op(t);
     if (hf_packed_tensor(t, &same)) return NULL;
-    if (view_op(t) != HF_AS_IS || !hf_same_type(t->type, &same)) return NULL;
+    if (op == HF_PLUS_ONE || !hf_same_type(t->type, &same)) return NULL;
+    if (t->is_cut) {
+        const uint8_t *p = find_slice(t, r);
+        return (uintptr_t)p % st_type_bytes(t->type) == 0 ? p : NULL;
+    }
     size_t item = st_type_bytes(t->type), row_bytes = (size_t)t->dim[0] * item;
     const uint8_t *p = t->run[r].source->t->data + (size_t)t->run[r].first * row_bytes;
     return (uintptr_t)p % item == 0 ? p : NULL;
@@ -39,7 +63,7 @@ static const uint8_t *find_bytes(const hf_tensor *t, int64_t r)
 static size_t own_bytes(const hf_tensor *t)
 {
     size_t bytes = 0;
-    for (int64_t r = 0; r < t->n_runs; r++)
+    for (int64_t r = 0; r < i64_max(count_apart(t), 1); r++)
         if (!find_bytes(t, r)) bytes = 1;
     if (bytes == 0) return 0;
     bool fits = dtype_bytes(view_type(t), t->dim[0] * hf_rows(t), &bytes);
@@ -91,11 +115,11 @@ static hearth_status add_tensor(gguf_builder *b, const hf_tensor *t, const uint8
                                 hearth_err *err)
 {
     dtype type = view_type(t);
-    if (own || t->made || t->n_runs == 1) {
+    if (own || count_apart(t) == 0) {
         return gguf_builder_tensor(b, t->name, type, t->n_dims, t->dim,
                                    own ? own : find_bytes(t, 0), err);
     }
-    for (int64_t r = 0; r < t->n_runs; r++) {
+    for (int64_t r = 0; r < count_apart(t); r++) {
         char name[96];
         name_expert(t, r, name);
         HEARTH_TRY(gguf_builder_tensor(b, name, type, 2, t->dim, find_bytes(t, r), err));

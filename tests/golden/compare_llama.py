@@ -56,6 +56,7 @@ KNOWN = {
     "lfm2_taps": "takes heads that fill the width, and no others",
     "mixtral_apart": "no longer reads files with a tensor for each expert",
     "phi3_window": "leaves out the sliding window of phi3",
+    "qwen35": "wants every tensor of a layer that predicts further tokens, where the case has one",
     "qwen3_yarn": "does not read YaRN's attention factor",
     "rwkv7": HEADS,
     "rwkv7_f16": HEADS,

@@ -12,7 +12,7 @@ The converter knows a tokenizer's split by a hash of its output on one text; for
 answer ("qwen2") is put in its place. AutoTokenizer would add tokens of the family's published models;
 the tokenizer is read as the file has it. Nothing else is changed.
 
-usage: gen_hf_goldens.py LLAMA_CPP     (a tree of llama.cpp with convert_hf_to_gguf.py)
+usage: gen_hf_goldens.py LLAMA_CPP [NAME ...]   (a tree of llama.cpp with convert_hf_to_gguf.py; only these cases)
 Needs numpy, torch, transformers, tokenizers, sentencepiece, safetensors, gguf.
 """
 import io
@@ -35,7 +35,14 @@ from gen_llm_goldens import values  # noqa: E402
 # Case, type asked for. One per family and per way of storing things.
 CASES = {"llama_gqa": "q8_0", "qwen2_bias": "bf16", "qwen3_norms": "f16", "mixtral": "f16", "qwen2moe": "f16",
          "qwen3moe_bf16": "bf16", "gemma": "f16", "gemma2": "q8_0", "gemma3_linear": "f32", "granite": "f16",
-         "olmo2": "bf16", "phi3": "f16", "phi3_long": "f16", "starcoder2": "f32", "command_r": "f16"}
+         "olmo2": "bf16", "phi3": "f16", "phi3_long": "f16", "starcoder2": "f32", "command_r": "f16",
+         "smollm3": "f16", "mistral3": "f16", "phi2": "f16", "cohere2": "f32", "olmo3": "bf16", "granitemoe": "f16",
+         "granitemoe_shared": "f32", "gpt_oss": "f16", "gpt_oss_mxfp4": "bf16", "deepseek2_lite": "f16",
+         "deepseek3": "bf16", "lfm2": "f16", "lfm2_taps": "f32"}
+# Whose config.json is as the library saves it.
+AS_SAVED = ("smollm3", "mistral3", "phi2", "cohere2", "olmo2", "granitemoe", "gpt-oss", "deepseek2", "lfm2")
+ARCHS = {"command-r": "COMMAND_R", "gpt-oss": "GPT_OSS", "granitemoe": "GRANITE_MOE"}
+PAIRED = ("llama", "granite", "granitemoe", "mistral3", "smollm3")
 RUN = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/gguf-py"]
@@ -85,22 +92,47 @@ def make_tokenizers():
 # --- folders ----------------------------------------------------------------------------------------
 
 def all_cases():
-    """name -> (tensors, keys, network) of ../llm."""
-    yield "llama_gqa", (c := plain.case("llama_gqa", "llama", 80)), plain.build(c)
-    yield "qwen2_bias", (c := plain.case("qwen2_bias", "qwen2", 80, n_head=6, n_kv=2, d=16, n_embd=96, tied=True,
+    """set of ../llm, name, (tensors, keys), network."""
+    yield "cases", "llama_gqa", (c := plain.case("llama_gqa", "llama", 80)), plain.build(c)
+    yield "cases", "qwen2_bias", (c := plain.case("qwen2_bias", "qwen2", 80, n_head=6, n_kv=2, d=16, n_embd=96, tied=True,
                                          base=1e6, eps=1e-6)), plain.build(c)
-    yield "qwen3_norms", (c := plain.case("qwen3_norms", "qwen3", 80, n_head=6, n_kv=3, d=32, n_embd=96, base=1e6,
+    yield "cases", "qwen3_norms", (c := plain.case("qwen3_norms", "qwen3", 80, n_head=6, n_kv=3, d=32, n_embd=96, base=1e6,
                                           eps=1e-6)), plain.build(c)
     source = (HERE.parent / "llm/gen_arch_goldens.py").read_text().rsplit("\nmain()", 1)[0]
     arch = {"__file__": str(HERE.parent / "llm/gen_arch_goldens.py"), "__name__": "arch"}
     exec(compile(source, "gen_arch_goldens.py", "exec"), arch)
     for c, net in arch["cases"]():
-        yield c.name, c.json(), net
+        yield "arch_cases", c.name, c.json(), net
+    import gen_latent_goldens
+    import gen_plain_goldens
+    import gen_recurrent_goldens
+    for name, module in (("plain_cases", gen_plain_goldens), ("latent_cases", gen_latent_goldens)):
+        for c, net in module.cases():
+            yield name, c.name, c.json(), net
+    for c, run in gen_recurrent_goldens.cases():
+        if c.name.startswith("lfm2"):
+            yield "recurrent_cases", c.name, c.json(), run.net
 
 
 def config_of(c, folder):
     """What the network's library saved, with the rotation that the golden has."""
     kv, d = c["kv"], json.loads((folder / "config.json").read_text())
+    if c["name"] in CASES and c["arch"] in AS_SAVED and c["name"] != "olmo2":
+        d["tie_word_embeddings"] = all(t["name"] != "output.weight" for t in c["tensors"])
+        # What published configurations say, and the library's class does not.
+        if c["arch"] == "smollm3":
+            d["rope_parameters"] = {"rope_theta": kv["rope.freq_base"], "rope_type": "default"}
+        if c["arch"] == "cohere2":
+            d["rotary_pct"] = 1.0
+        if c["name"] == "deepseek3":
+            d |= {"scoring_func": "sigmoid", "topk_method": "noaux_tc"}
+        if c["name"] == "deepseek2_lite":
+            d |= {"scoring_func": "softmax", "topk_method": "greedy"}
+        if c["arch"] == "lfm2":
+            d |= {"block_ff_dim": d["intermediate_size"]}
+        if c["name"] == "gpt_oss_mxfp4":
+            d["quantization_config"] = {"quant_method": "mxfp4"}
+        return json.dumps(d, indent=1)
     rope = {"rope_theta": kv["rope.freq_base"], "rope_type": "default"}
     if "rope.scaling.factor" in kv:
         rope.update(rope_type="linear", factor=kv["rope.scaling.factor"])
@@ -124,10 +156,71 @@ def config_of(c, folder):
     return json.dumps(d, indent=1)
 
 
+def part(source, origin, *steps, **more):
+    """Element (i, r, s) of a tensor of the case, i contiguous, goes to origin + i steps[0] + r steps[1] + s steps[2]."""
+    return {"from": source, "cut": [origin, *steps], **more}
+
+
+def rules_of_parts(c, theirs, shape, tensors):
+    """Tensors of the folder that are made of several of the case, or of one turned over. None: rule_of() says."""
+    if ".layers." not in theirs:
+        return None
+    b, stem = f"blk.{theirs.split('.')[2]}.", theirs.split(".", 3)[3]
+    rule = lambda *parts, name=theirs, shape=shape: [{"name": name, "shape": list(shape), "parts": list(parts)}]
+    if stem.endswith("input_linear.weight"):
+        end = "exps" if "sparse" in stem else "shexp"
+        f, n = shape[-2] // 2, shape[-1]
+        return rule(*(part(f"{b}ffn_{x}_{end}.weight", k * f * n, 1, n, 2 * f * n) for k, x in enumerate(("gate", "up"))))
+    if stem == "self_attn.kv_b_proj.weight" and f"{b}attn_k_b.weight" in tensors:
+        heads, latent, plain = tensors[f"{b}attn_k_b.weight"]["shape"]
+        head = shape[0] // heads * latent
+        return rule(part(f"{b}attn_k_b.weight", 0, latent, 1, head), part(f"{b}attn_v_b.weight", plain * latent, 1, latent, head))
+    if stem == "conv.conv.weight":
+        return rule(part(f"{b}shortconv.conv.weight", 0, 1, shape[2], 0))
+    if stem == "self_attn.sinks":
+        return rule(part(f"{b}attn_sinks.weight", 0, 1, 0, 0))
+    if c["arch"] != "gpt-oss" or ".experts." not in stem:
+        return None
+    which = [(f"{b}ffn_{x}_exps", k) for k, x in enumerate(("gate", "up"))] if "gate_up" in stem else [(f"{b}ffn_down_exps", 0)]
+    step = len(which)
+    if stem.endswith("_bias"):
+        return rule(*(part(x + ".bias", k, step, shape[1], 0) for x, k in which))
+    if tensors[which[0][0] + ".weight"]["type"] != "MXFP4":
+        n, rows = shape[1:]
+        return rule(*(part(x + ".weight", k, rows, step, n * rows) for x, k in which))
+    n, rows, blocks = shape[0], shape[2], shape[1] // 32
+    cuts = [(x + ".weight", k * blocks, 1, step * blocks, rows * blocks) for x, k in which]
+    return (rule(*(part(*cut, mx="codes") for cut in cuts), name=theirs + "_blocks", shape=(n, rows, blocks, 16)) +
+            rule(*(part(*cut, mx="scales") for cut in cuts), name=theirs + "_scales", shape=(n, rows, blocks)))
+
+
+def gather(rule, tensors):
+    """The tensor that parts make."""
+    y = None
+    for p in rule["parts"]:
+        t, mx = tensors[p["from"]], p.get("mx")
+        origin, *steps = p["cut"]
+        if mx:
+            import gen_type_goldens
+            q = gen_type_goldens.blocks(t)
+            v = np.stack([q[:, 1:] & 15, q[:, 1:] >> 4], 1).reshape(len(q), 32)  # in order
+            x = v[:, 0::2] | v[:, 1::2] << 4 if mx == "codes" else q[:, :1]
+            x = torch.from_numpy(np.ascontiguousarray(x)).reshape(*t["shape"][:-1], t["shape"][-1] // 32, -1)
+        else:
+            x = values(t).to(KINDS[t["type"]])[..., None]
+        if y is None:
+            y = torch.zeros(int(np.prod(rule["shape"])) // x.shape[-1], x.shape[-1], dtype=x.dtype)
+        at = torch.tensor(origin)
+        for step, size in zip(steps, reversed(x.shape[:-1])):
+            at = at[None] + step * torch.arange(size).reshape(-1, *[1] * at.dim())
+        y[at.reshape(-1)] = x.reshape(-1, x.shape[-1])
+    return y.reshape(rule["shape"])
+
+
 def rule_of(c, theirs, shape, tensors):
     """How a tensor of the folder comes from one of the case: which, rows, reordering, shift."""
     import gguf
-    arch = {"command-r": "COMMAND_R"}.get(c["arch"], c["arch"].upper())
+    arch = ARCHS.get(c["arch"], c["arch"].upper())
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[arch], 99)
     parts, expert = theirs.split("."), None
     if ".experts." in theirs:
@@ -138,7 +231,8 @@ def rule_of(c, theirs, shape, tensors):
         stem = stem if "feed_forward" in stem else "model." + stem
         ours = names.get_name(stem) + ".weight"
     else:
-        ours = names.get_name(theirs, try_suffixes=(".weight", ".bias"))
+        known = theirs.replace("_correction_bias", "_correction.bias")
+        ours = names.get_name(known, try_suffixes=(".weight", ".bias"))
         if ours and theirs.endswith((".weight", ".bias")) and not ours.endswith((".weight", ".bias")):
             ours += "." + parts[-1]
     if theirs == "lm_head.weight" and ours not in tensors:
@@ -146,7 +240,7 @@ def rule_of(c, theirs, shape, tensors):
     rule = {"name": theirs, "from": ours}
     if expert is not None:
         rule |= {"expert": expert}
-    if c["arch"] in ("llama", "granite") and parts[-2] in ("q_proj", "k_proj"):
+    if c["arch"] in PAIRED and parts[-2] in ("q_proj", "k_proj"):
         n = "attention.head_count" + ("_kv" if parts[-2] == "k_proj" else "")
         rule["heads"] = c["kv"][n]
     if c["arch"].startswith("gemma") and "norm" in theirs:
@@ -154,7 +248,12 @@ def rule_of(c, theirs, shape, tensors):
     return rule
 
 
+KINDS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+
 def apply(rule, tensors):
+    if "parts" in rule:
+        return gather(rule, tensors)
     t = tensors[rule["from"]]
     x = values(t)
     if "expert" in rule:
@@ -162,8 +261,7 @@ def apply(rule, tensors):
     if "heads" in rule:
         d = x.shape[0] // rule["heads"]
         x = x.reshape(rule["heads"], d // 2, 2, -1).transpose(1, 2).reshape(x.shape)
-    kind = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[t["type"]]
-    return (x + rule.get("shift", 0)).to(kind).contiguous()
+    return (x + rule.get("shift", 0)).to(KINDS[t["type"]]).contiguous()
 
 
 def make_folder(c, net, folder):
@@ -171,10 +269,12 @@ def make_folder(c, net, folder):
     net.float().save_pretrained(folder)
     saved = load_file(folder / "model.safetensors")
     tensors = {t["name"]: t for t in c["tensors"]}
-    rules = [r for name, x in sorted(saved.items()) if (r := rule_of(c, name, x.shape, tensors))]
+    rules = []
+    for name, x in sorted(saved.items()):
+        rules += rules_of_parts(c, name, x.shape, tensors) or [r for r in [rule_of(c, name, x.shape, tensors)] if r]
     made = {r["name"]: apply(r, tensors) for r in rules}
     for name, x in made.items():  # the rules say what the library says
-        assert torch.allclose(x.float(), saved[name].float(), atol=1e-6, rtol=1e-2), name
+        assert x.dtype == torch.uint8 or torch.allclose(x.float(), saved[name].float(), atol=1e-6, rtol=1e-2), name
     save_file(made, folder / "model.safetensors")
     config = config_of(c, folder)
     (folder / "config.json").write_text(config)
@@ -212,10 +312,14 @@ def read_gguf(path):
 
 
 def main():
-    make_tokenizers()
-    llama_cpp, done = sys.argv[1], []
-    for name, c, net in all_cases():
-        if name not in CASES:
+    llama_cpp, only = sys.argv[1], sys.argv[2:]
+    old = {c["name"]: c for c in json.loads((HERE / "folders.json").read_text())["cases"]} if only else {}
+    if not only:
+        make_tokenizers()
+    done = []
+    for source, name, c, net in all_cases():
+        if name not in CASES or (only and name not in only):
+            done += [old[name]] if name in old else []
             continue
         with tempfile.TemporaryDirectory() as tmp:
             folder = pathlib.Path(tmp) / name
@@ -226,8 +330,7 @@ def main():
             if p.returncode:
                 raise SystemExit(f"{name}: {p.stderr[-2000:]}")
             keys, tensors = read_gguf(out)
-        done.append({"name": name, "set": "cases" if name in ("llama_gqa", "qwen2_bias", "qwen3_norms") else
-                     "arch_cases", "type": CASES[name], "config": config, "weights": rules, "keys": keys,
+        done.append({"name": name, "set": source, "type": CASES[name], "config": config, "weights": rules, "keys": keys,
                      "tensors": tensors})
         print(name, len(keys), "keys", len(tensors), "tensors", flush=True)
     (HERE / "folders.json").write_text(json.dumps({"generator": "gen_hf_goldens.py", "cases": done}) + "\n")

@@ -61,7 +61,12 @@ def lfm2(name, n_tokens, has_attention, taps=3, n_kv=2, **kw):
     net.model.rotary_emb.forward = lambda x, position_ids, **k: (
         table[position_ids].cos().to(x.dtype), table[position_ids].sin().to(x.dtype))
     c.kv["attention.head_count_kv"] = [n_kv if x == "a" else 0 for x in has_attention]
-    return c, lambda tokens: net(torch.tensor([tokens])).logits[0]
+
+    def run(tokens):
+        return net(torch.tensor([tokens])).logits[0]
+
+    run.net = net
+    return c, run
 
 
 # --- rwkv7 -----------------------------------------------------------------------------------------
