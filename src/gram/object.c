@@ -94,7 +94,7 @@ uint32_t object_debt(const gram *g, const gram_object *o, const gram_register *r
         debt = cost_add(debt, g->cost[o->property[i].node]);
         n++;
     }
-    if (o->most != GRAM_INF && n > o->most) return GRAM_INF;
+    if (n > o->most || o->least > o->most) return GRAM_INF; // GRAM_INF is above all
     if (n >= o->least) return debt;
     gram_register filled = *r;
     uint32_t floor = find_floor(o, r);

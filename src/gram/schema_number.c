@@ -54,8 +54,9 @@ static gram_expr *same_length(gram_build *b, str lo, str hi)
 static gram_expr *naturals(gram_build *b, int64_t lo, int64_t hi)
 {
     gram_expr *x = expr_new(b, EXPR_ALT);
-    int64_t top = 9; // of the numbers with as many digits
-    for (int n = 1; n <= DIGITS; n++, top = top * 10 + 9) {
+    int64_t top = 0; // of the numbers with as many digits
+    for (int n = 1; n <= DIGITS; n++) {
+        top = top * 10 + 9;
         int64_t from = i64_max(lo, n == 1 ? 0 : top / 10 + 1), to = i64_min(hi, top);
         char a[24], z[24];
         if (from > to) continue;

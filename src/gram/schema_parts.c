@@ -10,15 +10,15 @@ hearth_status schema_count(const conjunction *c, const char *keyword, bool is_le
     *out = is_least ? 0 : GRAM_INF;
     for (int i = 0; i < c->n; i++) {
         const schema_node *x = schema_get(c->node[i], keyword);
-        double n;
+        double n = 0;
         if (!x) continue;
-        if (x->kind != JSON_NUMBER || !str_parse_f64(x->text, &n) || n < 0 ||
-            n != (double)(int64_t)n)
-            return err_fail(err, HEARTH_E_ARG, "schema: \"%s\": expected a natural number",
-                            keyword);
-        if (n > LIMIT_GRAM_REPEAT)
+        bool is_number = x->kind == JSON_NUMBER && str_parse_f64(x->text, &n);
+        if (is_number && n > LIMIT_GRAM_REPEAT)
             return err_fail(err, HEARTH_E_LIMIT, "schema: \"%s\": %.*s, at most %d", keyword,
                             STR_ARG(x->text), LIMIT_GRAM_REPEAT);
+        if (!is_number || n < 0 || n != (double)(int64_t)n)
+            return err_fail(err, HEARTH_E_ARG, "schema: \"%s\": expected a natural number",
+                            keyword);
         if (is_least ? n > *out : n < *out) *out = (uint32_t)n;
     }
     return HEARTH_OK;
