@@ -195,7 +195,7 @@ static hearth_status read_think(turn *t, const json_t *v, hearth_err *err)
 
 static hearth_status refuse_unsupported(const json_t *body, hearth_err *err)
 {
-    static const char *const later[] = {"format", "template", "context", "images"};
+    static const char *const later[] = {"template", "context", "images"};
     for (size_t i = 0; i < COUNTOF(later); i++) {
         const json_t *v = json_object_get(body, later[i]);
         bool is_empty = !v || json_is_null(v) || (json_is_string(v) && !*json_string_value(v)) ||
@@ -204,6 +204,16 @@ static hearth_status refuse_unsupported(const json_t *body, hearth_err *err)
             return err_fail(err, HEARTH_E_ARG, "'%s' is not supported yet", later[i]);
     }
     return HEARTH_OK;
+}
+
+// "json", or a schema.
+static hearth_status read_format(turn *t, const json_t *v, hearth_err *err)
+{
+    const char *text = json_string_value(v);
+    if (!v || json_is_null(v) || (text && !*text)) return HEARTH_OK;
+    if (text && !strcmp(text, "json")) return turn_keep_to(t, NULL, err);
+    if (json_is_object(v)) return turn_keep_to(t, v, err);
+    return err_fail(err, HEARTH_E_ARG, "'format' must be \"json\" or a JSON schema");
 }
 
 typedef struct common {
@@ -224,6 +234,7 @@ static hearth_status read_common(turn *t, common *c, hearth_err *err)
     HEARTH_TRY(field_int(b, "top_logprobs", 0, GENERATE_TOP_MAX, &t->n_top, err));
     HEARTH_TRY(read_think(t, json_object_get(b, "think"), err));
     HEARTH_TRY(refuse_unsupported(b, err));
+    HEARTH_TRY(read_format(t, json_object_get(b, "format"), err));
     HEARTH_TRY(field_keep_alive(b, &c->has_keep_alive, &c->keep_alive_ns, err));
     return read_options(t, json_object_get(b, "options"), err);
 }

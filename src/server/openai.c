@@ -255,13 +255,21 @@ static hearth_status read_sampling(turn *t, hearth_err *err)
 static hearth_status refuse_unsupported(const json_t *b, hearth_err *err)
 {
     int64_t n = 1;
-    const json_t *format = json_object_get(b, "response_format");
-    const char *type = json_string_value(json_object_get(format, "type"));
     HEARTH_TRY(field_int(b, "n", 1, 128, &n, err));
     if (n > 1) return err_fail(err, HEARTH_E_ARG, "'n' above 1 is not supported yet");
-    if (type && strcmp(type, "text") != 0)
-        return err_fail(err, HEARTH_E_ARG, "'response_format' %s is not supported yet", type);
     return HEARTH_OK;
+}
+
+static hearth_status read_format(turn *t, const json_t *v, hearth_err *err)
+{
+    const char *type = json_string_value(json_object_get(v, "type"));
+    if (!v || json_is_null(v) || (type && !strcmp(type, "text"))) return HEARTH_OK;
+    if (type && !strcmp(type, "json_object")) return turn_keep_to(t, NULL, err);
+    const json_t *schema = json_object_get(json_object_get(v, "json_schema"), "schema");
+    if (type && !strcmp(type, "json_schema") && (json_is_object(schema) || json_is_boolean(schema)))
+        return turn_keep_to(t, schema, err);
+    return err_fail(err, HEARTH_E_ARG, "'response_format' must be text, json_object or json_schema "
+                    "with a schema");
 }
 
 // Chat: a boolean, and how many others in top_logprobs. Completions: how many others.
@@ -361,6 +369,7 @@ static hearth_status read_turn(turn *t, bool is_chat, const char **model, hearth
         return err_fail(err, HEARTH_E_ARG, "'stream_options' must be an object");
     HEARTH_TRY(field_bool(options, "include_usage", &t->wants_usage, err));
     HEARTH_TRY(refuse_unsupported(t->body, err));
+    HEARTH_TRY(read_format(t, json_object_get(t->body, "response_format"), err));
     HEARTH_TRY(read_sampling(t, err));
     HEARTH_TRY(read_logprobs(t, is_chat, err));
     return is_chat ? read_chat(t, err) : read_prompt(t, err);

@@ -78,6 +78,7 @@ struct turn {
     bool is_chat, is_stream, is_legacy; // is_legacy: the dialect's completions, not its chat
     bool wants_usage;        // in a stream
     char *messages, *tools;  // JSON texts, of mem_free()
+    char *schema;            // that the answer keeps to; NULL: none, or any object
     const char *prompt;      // otherwise
     const char *suffix;      // what the reply is to stand before; NULL: nothing
     bool may_cut;            // a prompt that is too long is shortened
@@ -113,6 +114,8 @@ struct turn {
 // A turn for the request, with the sampling of the dialect's defaults.
 turn *turn_new(server *s, listen_exchange *x, const turn_dialect *d, json_t *body);
 void turn_free(turn *t); // one that was not run
+// The answer is JSON: an object of any kind, or what the schema (an object or a boolean) says.
+hearth_status turn_keep_to(turn *t, const json_t *schema, hearth_err *err);
 // Takes the turn over: runs it, or answers with an error. `name` is the model's.
 void turn_run(turn *t, const char *name, bool has_keep_alive, uint64_t keep_alive_ns);
 // Of a stream: sends text, and the head before the first.

@@ -52,9 +52,22 @@ void turn_free(turn *t)
     json_decref(t->logprobs);
     json_decref(t->body);
     mem_free(t->bias);
+    mem_free(t->schema);
     mem_free(t->messages);
     mem_free(t->tools);
     mem_free(t);
+}
+
+// Reasoning would come before the JSON, which has to begin at once.
+hearth_status turn_keep_to(turn *t, const json_t *schema, hearth_err *err)
+{
+    t->o.constraint = schema ? GRAM_SCHEMA : GRAM_JSON;
+    if (t->think == ENGINE_THINK_DEFAULT) t->think = ENGINE_THINK_OFF;
+    if (!schema) return HEARTH_OK;
+    t->schema = json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!t->schema) return err_fail(err, HEARTH_E_NOMEM, "out of memory");
+    t->o.constraint_text = str_from(t->schema);
+    return HEARTH_OK;
 }
 
 static void let_go(turn *t)
@@ -164,7 +177,10 @@ static void answer_failure(turn *t, const hearth_err *failed)
         return;
     }
     // While a prompt is read only its length can be a limit; a model's bytes are the server's.
-    if (failed->status == HEARTH_E_LIMIT && (t->reader || t->n_too_long > 0)) status = 400;
+    // The same with a schema that asks for what cannot be kept to.
+    bool is_started = t->reader || t->n_too_long > 0;
+    bool is_theirs = failed->status == HEARTH_E_LIMIT || failed->status == HEARTH_E_UNSUPPORTED;
+    if (is_started && is_theirs) status = 400;
     if (t->has_begun) t->dialect->broke(t, failed->msg);
     else t->dialect->fail(t->x, status, failed->msg);
 }

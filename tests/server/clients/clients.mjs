@@ -344,6 +344,33 @@ await check('openai: logprobs', async () => {
   assert.deepEqual(Object.keys(old.choices[0].logprobs.top_logprobs[1]), [' two'])
 })
 
+await check('format and response_format', async () => {
+  const schema = { type: 'object', required: ['city', 'days'], additionalProperties: false,
+    properties: { city: { type: 'string', maxLength: 8 }, days: { type: 'integer' } } }
+  const keeps = (text) => {
+    const value = JSON.parse(text)
+    assert.deepEqual(Object.keys(value).sort(), ['city', 'days'])
+    assert.ok(typeof value.city === 'string' && value.city.length <= 8)
+    assert.ok(Number.isInteger(value.days))
+  }
+  const format = (s) => ({ type: 'json_schema', json_schema: { name: 'trip', schema: s } })
+  for (const seed of [1, 2, 3]) {
+    const options = { seed, num_predict: 60, temperature: 1 }
+    const chat = await ollama.chat({ model, messages: user('h'), format: schema, options })
+    keeps(chat.message.content)
+    keeps((await openai.chat.completions.create({ model, messages: user('h'), seed, max_tokens: 60,
+      response_format: format(schema) })).choices[0].message.content)
+    const any = await ollama.generate({ model, prompt: 'h', format: 'json', options })
+    assert.equal(typeof JSON.parse(any.response), 'object')
+  }
+  const ask = { model, messages: user('h'), max_tokens: 60 }
+  await assert.rejects(openai.chat.completions.create({ ...ask,
+    response_format: format({ type: 'array', uniqueItems: true }) }),
+    (e) => e instanceof OpenAI.BadRequestError && /uniqueItems/.test(e.message))
+  await assert.rejects(openai.chat.completions.create({ ...ask, max_tokens: 2,
+    response_format: format(schema) }), (e) => e instanceof OpenAI.BadRequestError)
+})
+
 await check('openai: a prompt that is too long', async () => {
   const { status, body } = await post('/v1/chat/completions', { model,
     messages: user('x'.repeat(600)) })
