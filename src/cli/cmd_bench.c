@@ -55,7 +55,7 @@ static hearth_status make_prompt(bench *b, hearth_err *err)
     rng_seed(&r, (uint64_t)b->a->seed);
     int64_t n_vocab = engine_get_info(b->e)->n_vocab;
     for (int i = 0; i < b->a->prompt; i++) {
-        HEARTH_TRY(push_id(&b->prompt, (int32_t)rng_below(&r, (uint32_t)n_vocab), err));
+        HEARTH_TRY(tok_ids_push(&b->prompt, (int32_t)rng_below(&r, (uint32_t)n_vocab), err));
     }
     return HEARTH_OK;
 }

@@ -16,7 +16,7 @@ static hearth_status read_input(const tokenize_args *a, buf *text, hearth_err *e
 // Adds the token that begins a text, whatever the file says about adding it by itself.
 static hearth_status push_bos(const engine_info *info, tok_ids *ids, hearth_err *err)
 {
-    if (info->special.bos != TOK_NONE) return push_id(ids, info->special.bos, err);
+    if (info->special.bos != TOK_NONE) return tok_ids_push(ids, info->special.bos, err);
     return err_fail(err, HEARTH_E_ARG, "%s: the model has no beginning-of-text token", info->path);
 }
 

@@ -82,19 +82,6 @@ hearth_status open_engine(const char *source, const engine_options *o, engine **
     return st;
 }
 
-hearth_status push_id(tok_ids *ids, int32_t id, hearth_err *err)
-{
-    if (ids->n == ids->cap) {
-        size_t cap = size_max(64, ids->cap * 2);
-        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
-        if (!grown) return err_fail(err, HEARTH_E_NOMEM, "out of memory for %zu tokens", cap);
-        ids->id = grown;
-        ids->cap = cap;
-    }
-    ids->id[ids->n++] = id;
-    return HEARTH_OK;
-}
-
 static bool is_separator(char ch)
 {
     return ch == ',' || ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r';
@@ -117,7 +104,7 @@ hearth_status parse_ids(str text, int64_t n_vocab, tok_ids *out, hearth_err *err
                             "token id %lld is outside the vocabulary (0 to %lld)", (long long)id,
                             (long long)n_vocab - 1);
         }
-        HEARTH_TRY(push_id(out, (int32_t)id, err));
+        HEARTH_TRY(tok_ids_push(out, (int32_t)id, err));
     }
     return HEARTH_OK;
 }

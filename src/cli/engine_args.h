@@ -25,7 +25,6 @@ hearth_status fill_engine_options(cli *c, const engine_args *a, engine_options *
 void fill_metadata_options(bool in_process, engine_options *o);
 // "1,2,3" (commas, white space or both) to ids; every id is checked against n_vocab.
 hearth_status parse_ids(str text, int64_t n_vocab, tok_ids *out, hearth_err *err);
-hearth_status push_id(tok_ids *ids, int32_t id, hearth_err *err);
 
 // Cancels the session's running generation when Ctrl-C comes; a thread that looks at
 // os_interrupted() where there are threads, else nothing.

@@ -108,7 +108,7 @@ static hearth_status take_saved(talk *t, const buf *data, hearth_err *err)
     for (size_t i = 0; i < n && st == HEARTH_OK; i++) {
         uint32_t id = get_u32(p + 4 * i);
         st = id < (uint64_t)n_vocab
-                 ? push_id(&ids, (int32_t)id, err)
+                 ? tok_ids_push(&ids, (int32_t)id, err)
                  : err_fail(err, HEARTH_E_FORMAT, "token %u is outside the vocabulary",
                             (unsigned)id);
     }

@@ -134,7 +134,8 @@ static hearth_status begin_text(talk *t, bool is_empty, hearth_err *err)
 {
     const tok_special *special = &engine_get_info(t->e)->special;
     bool has_bos = special->bos != TOK_NONE;
-    if (has_bos && (special->add_bos || is_empty)) return push_id(&t->tokens, special->bos, err);
+    if (has_bos && (special->add_bos || is_empty))
+        return tok_ids_push(&t->tokens, special->bos, err);
     if (!is_empty) return HEARTH_OK;
     return err_fail(err, HEARTH_E_ARG,
                     "the prompt is empty and the model has no beginning-of-text token");
@@ -189,7 +190,7 @@ static hearth_status take_event(talk *t, const engine_event *ev, hearth_err *err
                       (long long)ev->prompt_total);
     }
     if (ev->gen.has_token) {
-        HEARTH_TRY(push_id(&t->tokens, ev->gen.token, err));
+        HEARTH_TRY(tok_ids_push(&t->tokens, ev->gen.token, err));
         if (t->o.n_logprobs > 0) HEARTH_TRY(keep_logprobs(t, &ev->gen, err));
     }
     return show_text(t, ev->gen.text, err);

@@ -29,19 +29,6 @@ typedef struct reading {
 
 // --- texts to tokens ----------------------------------------------------------------------------
 
-static hearth_status push_id(tok_ids *ids, int32_t id, hearth_err *err)
-{
-    if (ids->n == ids->cap) {
-        size_t cap = ids->cap + 64;
-        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
-        if (!grown) return err_fail(err, HEARTH_E_NOMEM, "token ids: out of memory");
-        ids->id = grown;
-        ids->cap = cap;
-    }
-    ids->id[ids->n++] = id;
-    return HEARTH_OK;
-}
-
 static hearth_status encode(reading *r, str text, hearth_err *err)
 {
     return tok_encode(r->e->t, text, (tok_options){.add_special = true}, &r->ids, err);
@@ -57,7 +44,7 @@ static hearth_status encode_pair(reading *r, str query, str document, size_t *n_
     size_t begin = r->ids.n;
     HEARTH_TRY(encode(r, query, err));
     if (sep != TOK_NONE && str_eq_z(tok_text(r->e->t, sep), "</s>"))
-        HEARTH_TRY(push_id(&r->ids, sep, err));
+        HEARTH_TRY(tok_ids_push(&r->ids, sep, err));
     size_t at = r->ids.n;
     *n_first = at - begin;
     HEARTH_TRY(encode(r, document, err));

@@ -56,19 +56,6 @@ void generate_options_default(generate_options *o)
 
 // --- start --------------------------------------------------------------------------------------
 
-static hearth_status push_id(tok_ids *ids, int32_t id)
-{
-    if (ids->n == ids->cap) {
-        size_t cap = ids->cap ? 2 * ids->cap : 64;
-        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
-        if (!grown) return HEARTH_E_NOMEM;
-        ids->id = grown;
-        ids->cap = cap;
-    }
-    ids->id[ids->n++] = id;
-    return HEARTH_OK;
-}
-
 static bool holds_any(str text, const str *parts, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -86,7 +73,7 @@ static hearth_status find_breakers(const tok *t, const generate_options *o, tok_
         buf_reset(&text);
         status = tok_decode_one(t, id, false, false, &text);
         if (status == HEARTH_OK && holds_any(buf_str(&text), o->dry_breakers, o->n_dry_breakers))
-            status = push_id(out, id);
+            status = tok_ids_push(out, id, NULL);
     }
     buf_release(&text);
     return status;

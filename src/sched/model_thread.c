@@ -151,20 +151,6 @@ static void release_session(sched_model *m, sched_session *at)
     m->n_running--;
 }
 
-static hearth_status push_held(sched_session *at, int32_t token)
-{
-    tok_ids *ids = &at->held;
-    if (ids->n == ids->cap) {
-        size_t cap = ids->cap ? 2 * ids->cap : 256;
-        int32_t *grown = mem_realloc(MEM_MISC, ids->id, cap * sizeof *grown);
-        if (!grown) return HEARTH_E_NOMEM;
-        ids->id = grown;
-        ids->cap = cap;
-    }
-    ids->id[ids->n++] = token;
-    return HEARTH_OK;
-}
-
 // Without the lock: asks the job what it wants and starts it.
 static hearth_status start_job(sched_model *m, sched_job *j, sched_session **out, hearth_err *err)
 {
@@ -255,7 +241,7 @@ static void tell_news(sched_model *m, const engine_news *news)
     bool is_failed = news->failed.status != HEARTH_OK;
     bool is_over = is_failed || news->event.gen.finish != GENERATE_RUNNING;
     if (!is_failed) j->calls.event(j->calls.ctx, &news->event);
-    if (news->event.gen.has_token && push_held(at, news->event.gen.token) != HEARTH_OK)
+    if (news->event.gen.has_token && tok_ids_push(&at->held, news->event.gen.token, NULL))
         at->held.n = 0; // forgotten: the session is chosen as if it were empty
     if (is_failed) at->held.n = 0;
     os_mutex_lock(s->lock);

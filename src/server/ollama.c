@@ -139,22 +139,6 @@ static const turn_dialect dialect = {
 
 // --- options ------------------------------------------------------------------------------------
 
-static hearth_status read_stop(turn *t, const json_t *v, hearth_err *err)
-{
-    const json_t *item = v;
-    size_t n = json_is_array(v) ? json_array_size(v) : v && !json_is_null(v);
-    if (n > TURN_MAX_STOP)
-        return err_fail(err, HEARTH_E_ARG, "'stop': %zu strings, at most %d", n, TURN_MAX_STOP);
-    for (size_t i = 0; i < n; i++) {
-        if (json_is_array(v)) item = json_array_get(v, i);
-        if (!json_is_string(item)) return err_fail(err, HEARTH_E_ARG, "'stop' must hold strings");
-        t->stop[i] = str_from(json_string_value(item));
-    }
-    t->o.stop = t->stop;
-    t->o.n_stop = n;
-    return HEARTH_OK;
-}
-
 static hearth_status read_options(turn *t, const json_t *options, hearth_err *err)
 {
     sampler_params *p = &t->o.sampling;
@@ -179,7 +163,7 @@ static hearth_status read_options(turn *t, const json_t *options, hearth_err *er
     if (t->o.n_predict == -2) t->o.n_predict = -1;
     if (seed >= 0) p->seed = (uint64_t)seed;
     else os_random(&p->seed, sizeof p->seed, NULL);
-    return read_stop(t, json_object_get(options, "stop"), err);
+    return turn_read_stop(t, json_object_get(options, "stop"), err);
 }
 
 static hearth_status read_think(turn *t, const json_t *v, hearth_err *err)
@@ -250,7 +234,7 @@ static hearth_status read_chat(turn *t, hearth_err *err)
 }
 
 // A prompt is one user message to models with a chat template, unless raw.
-static hearth_status read_generate(turn *t, model_entry *m, hearth_err *err)
+static hearth_status read_generate(turn *t, hearth_err *err)
 {
     const char *system = NULL;
     t->prompt = "";
@@ -263,8 +247,6 @@ static hearth_status read_generate(turn *t, model_entry *m, hearth_err *err)
     HEARTH_TRY(field_str(t->body, "suffix", &t->suffix, err));
     if (t->suffix && !*t->suffix) t->suffix = NULL;
     if (t->is_raw || t->suffix) return HEARTH_OK;
-    catalog_describe(m);
-    if (!m->has_template) return HEARTH_OK;
     json_t *messages = json_array();
     if (system)
         json_array_append_new(messages,
@@ -342,8 +324,7 @@ static void run_turn(server *s, listen_exchange *x, bool is_generate)
     json_decref(body);
     if (status == HEARTH_OK) status = catalog_find(s->models, c.model, &m, &err);
     if (status == HEARTH_OK)
-        status = is_generate ? read_generate(t, &m, &err)
-                             : read_chat(t, &err);
+        status = is_generate ? read_generate(t, &err) : read_chat(t, &err);
     if (status != HEARTH_OK) {
         ollama_error(x, http_status(status), err.msg);
         if (t) turn_free(t);

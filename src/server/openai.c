@@ -215,22 +215,6 @@ static hearth_status read_bias(turn *t, const json_t *v, hearth_err *err)
     return HEARTH_OK;
 }
 
-static hearth_status read_stop(turn *t, const json_t *v, hearth_err *err)
-{
-    const json_t *item = v;
-    size_t n = json_is_array(v) ? json_array_size(v) : v && !json_is_null(v);
-    if (n > TURN_MAX_STOP)
-        return err_fail(err, HEARTH_E_ARG, "'stop': %zu strings, at most %d", n, TURN_MAX_STOP);
-    for (size_t i = 0; i < n; i++) {
-        if (json_is_array(v)) item = json_array_get(v, i);
-        if (!json_is_string(item)) return err_fail(err, HEARTH_E_ARG, "'stop' must hold strings");
-        t->stop[i] = str_from(json_string_value(item));
-    }
-    t->o.stop = t->stop;
-    t->o.n_stop = n;
-    return HEARTH_OK;
-}
-
 static hearth_status read_sampling(turn *t, hearth_err *err)
 {
     const json_t *b = t->body;
@@ -249,7 +233,7 @@ static hearth_status read_sampling(turn *t, hearth_err *err)
     if (seed >= 0) p->seed = (uint64_t)seed;
     else os_random(&p->seed, sizeof p->seed, NULL);
     HEARTH_TRY(read_bias(t, json_object_get(b, "logit_bias"), err));
-    return read_stop(t, json_object_get(b, "stop"), err);
+    return turn_read_stop(t, json_object_get(b, "stop"), err);
 }
 
 static hearth_status refuse_unsupported(const json_t *b, hearth_err *err)

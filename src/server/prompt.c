@@ -14,16 +14,6 @@
 
 enum { KEEP = 4 }; // Ollama's num_keep
 
-static hearth_status push_id(tok_ids *ids, int32_t id, hearth_err *err)
-{
-    int32_t *grown = mem_realloc(MEM_MISC, ids->id, (ids->n + 1) * sizeof *grown);
-    if (!grown) return err_fail(err, HEARTH_E_NOMEM, "prompt: out of memory");
-    ids->id = grown;
-    ids->id[ids->n++] = id;
-    ids->cap = ids->n;
-    return HEARTH_OK;
-}
-
 // --- conversations ------------------------------------------------------------------------------
 
 static hearth_status render(const turn *t, engine *e, const char *messages, tok_ids *prompt,
@@ -122,12 +112,12 @@ static hearth_status read_infill(const turn *t, engine *e, tok_ids *out, hearth_
     const tok_special *s = &engine_get_info(e)->special;
     if (s->fim_pre == TOK_NONE || s->fim_suf == TOK_NONE || s->fim_mid == TOK_NONE)
         return err_fail(err, HEARTH_E_ARG, "'suffix': '%s' does not support insert", t->model);
-    if (s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(push_id(out, s->bos, err));
-    HEARTH_TRY(push_id(out, s->fim_pre, err));
+    if (s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(tok_ids_push(out, s->bos, err));
+    HEARTH_TRY(tok_ids_push(out, s->fim_pre, err));
     HEARTH_TRY(tokenize(e, t->prompt, (tok_options){0}, out, err));
-    HEARTH_TRY(push_id(out, s->fim_suf, err));
+    HEARTH_TRY(tok_ids_push(out, s->fim_suf, err));
     HEARTH_TRY(tokenize(e, t->suffix, (tok_options){0}, out, err));
-    return push_id(out, s->fim_mid, err);
+    return tok_ids_push(out, s->fim_mid, err);
 }
 
 static void drop_tokens(turn *t, tok_ids *prompt)
@@ -144,7 +134,10 @@ static hearth_status make_tokens(turn *t, engine *e, tok_ids *prompt, reply_styl
                                  hearth_err *err)
 {
     if (t->suffix) return read_infill(t, e, prompt, err);
-    if (!t->is_chat) return tokenize(e, t->prompt, (tok_options){true, t->is_raw}, prompt, err);
+    // A prompt of /api/generate is a message only to models that have a template.
+    bool is_plain = t->is_legacy && !engine_get_info(e)->has_chat_template;
+    if (!t->is_chat || is_plain)
+        return tokenize(e, t->prompt, (tok_options){true, t->is_raw}, prompt, err);
     HEARTH_TRY(render(t, e, t->messages, prompt, style, err));
     if (!fits(t, prompt) && t->may_cut) HEARTH_TRY(drop_messages(t, e, prompt, style, err));
     if (!t->tools) reply_forget_calls(style);

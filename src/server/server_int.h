@@ -116,6 +116,8 @@ turn *turn_new(server *s, listen_exchange *x, const turn_dialect *d, json_t *bod
 void turn_free(turn *t); // one that was not run
 // The answer is JSON: an object of any kind, or what the schema (an object or a boolean) says.
 hearth_status turn_keep_to(turn *t, const json_t *schema, hearth_err *err);
+// Stop strings: one, an array of them, or none.
+hearth_status turn_read_stop(turn *t, const json_t *v, hearth_err *err);
 // Takes the turn over: runs it, or answers with an error. `name` is the model's.
 void turn_run(turn *t, const char *name, bool has_keep_alive, uint64_t keep_alive_ns);
 // Of a stream: sends text, and the head before the first.

@@ -70,6 +70,22 @@ hearth_status turn_keep_to(turn *t, const json_t *schema, hearth_err *err)
     return HEARTH_OK;
 }
 
+hearth_status turn_read_stop(turn *t, const json_t *v, hearth_err *err)
+{
+    const json_t *item = v;
+    size_t n = json_is_array(v) ? json_array_size(v) : v && !json_is_null(v);
+    if (n > TURN_MAX_STOP)
+        return err_fail(err, HEARTH_E_ARG, "'stop': %zu strings, at most %d", n, TURN_MAX_STOP);
+    for (size_t i = 0; i < n; i++) {
+        if (json_is_array(v)) item = json_array_get(v, i);
+        if (!json_is_string(item)) return err_fail(err, HEARTH_E_ARG, "'stop' must hold strings");
+        t->stop[i] = str_from(json_string_value(item));
+    }
+    t->o.stop = t->stop;
+    t->o.n_stop = n;
+    return HEARTH_OK;
+}
+
 static void let_go(turn *t)
 {
     if (atomic_fetch_sub(&t->holds, 1) == 1) turn_free(t);

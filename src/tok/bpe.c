@@ -147,14 +147,14 @@ static hearth_status encode_word(const tok *t, str w, scratch *s, size_t run_sta
 {
     int32_t whole;
     HEARTH_TRY(find_whole(t, w, &s->spelling, &whole, err));
-    if (whole != TOK_NONE) return ids_push(out, whole, err);
+    if (whole != TOK_NONE) return tok_ids_push(out, whole, err);
     HEARTH_TRY(merge_begin(&s->merge, w.n, err));
     add_symbols(t, w, &s->merge);
     merge_run(&s->merge, pairs_look, &t->bpe->pairs);
     bool each = t->bpe->split->drops_spaces; // unknown characters are as many unknown tokens
     for (int32_t i = s->merge.n ? 0 : -1; i >= 0; i = s->merge.symbol[i].next) {
         const merge_symbol *m = &s->merge.symbol[i];
-        if (m->id != TOK_NONE) HEARTH_TRY(ids_push(out, m->id, err));
+        if (m->id != TOK_NONE) HEARTH_TRY(tok_ids_push(out, m->id, err));
         if (each) run_start = out->n;
         for (uint32_t k = 0; k < m->len && m->id == TOK_NONE; k++) {
             HEARTH_TRY(ids_push_byte(t, (uint8_t)w.p[m->start + k], run_start, out, err));

@@ -38,10 +38,10 @@ static hearth_status encode_stretch(const tok *t, str *s, tok_ids *out, hearth_e
     size_t end = size_min(str_find(*s, END, 0), s->n);
     for (size_t i = 0; i < end; i += LETTERS) {
         str letters = {s->p + i, size_min(LETTERS, end - i)};
-        HEARTH_TRY(ids_push(out, find_letters(t, letters), err));
+        HEARTH_TRY(tok_ids_push(out, find_letters(t, letters), err));
     }
     if (end < s->n) {
-        HEARTH_TRY(ids_push(out, vocab_find_word(t, END), err));
+        HEARTH_TRY(tok_ids_push(out, vocab_find_word(t, END), err));
         end += END.n;
     }
     *s = (str){s->p + end, s->n - end};
@@ -62,7 +62,7 @@ static hearth_status encode_dna(const tok *t, str s, tok_ids *out, hearth_err *e
         if (begin) HEARTH_TRY(tok_kind_bpe.encode(t, (str){s.p, begin}, out, err));
         s = (str){s.p + begin, s.n - begin};
         if (!s.n) break;
-        HEARTH_TRY(ids_push(out, vocab_find_word(t, BEGIN), err));
+        HEARTH_TRY(tok_ids_push(out, vocab_find_word(t, BEGIN), err));
         s = (str){s.p + BEGIN.n, s.n - BEGIN.n};
         HEARTH_TRY(encode_stretch(t, &s, out, err));
     }

@@ -104,7 +104,7 @@ static hearth_status push_way(const tok *t, str s, const step *way, tok_ids *out
     size_t run_start = out->n;
     for (size_t at = 0; at < s.n; at = way[at].end) {
         if (way[at].id != TOK_NONE) {
-            HEARTH_TRY(ids_push(out, way[at].id, err));
+            HEARTH_TRY(tok_ids_push(out, way[at].id, err));
             continue;
         }
         for (size_t i = at; i < way[at].end; i++) {

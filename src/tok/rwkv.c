@@ -73,7 +73,7 @@ static hearth_status encode_rwkv(const tok *t, str s, tok_ids *out, hearth_err *
             best = t->bytes.node[node].id;
             end = i;
         }
-        if (best != TOK_NONE) HEARTH_TRY(ids_push(out, best, err));
+        if (best != TOK_NONE) HEARTH_TRY(tok_ids_push(out, best, err));
         else HEARTH_TRY(ids_push_byte(t, (uint8_t)s.p[end++], run_start, out, err));
         at = end;
     }

@@ -176,7 +176,7 @@ static hearth_status encode_word(const word *w, merge *m, size_t run_start, tok_
     for (int32_t i = 0; i >= 0; i = m->symbol[i].next) {
         const merge_symbol *s = &m->symbol[i];
         if (s->id != TOK_NONE) {
-            HEARTH_TRY(ids_push(out, s->id, err));
+            HEARTH_TRY(tok_ids_push(out, s->id, err));
             continue;
         }
         for (uint32_t k = 0; k < s->len; k++) {

@@ -142,7 +142,7 @@ void tok_ids_release(tok_ids *ids)
     *ids = (tok_ids){0};
 }
 
-hearth_status ids_push(tok_ids *ids, int32_t id, hearth_err *err)
+hearth_status tok_ids_push(tok_ids *ids, int32_t id, hearth_err *err)
 {
     if (ids->n == ids->cap) {
         size_t cap = ids->cap ? ids->cap * 2 : 64, bytes;
@@ -159,14 +159,14 @@ hearth_status ids_push(tok_ids *ids, int32_t id, hearth_err *err)
 hearth_status ids_push_byte(const tok *t, uint8_t byte, size_t run_start, tok_ids *out,
                             hearth_err *err)
 {
-    if (t->byte_id[byte] != TOK_NONE) return ids_push(out, t->byte_id[byte], err);
+    if (t->byte_id[byte] != TOK_NONE) return tok_ids_push(out, t->byte_id[byte], err);
     int32_t unk = t->special.unk;
     if (unk == TOK_NONE) {
         return err_fail(err, HEARTH_E_FORMAT,
                         "the vocabulary has no token for byte 0x%02X and no unknown token", byte);
     }
     if (out->n > run_start && out->id[out->n - 1] == unk) return HEARTH_OK;
-    return ids_push(out, unk, err);
+    return tok_ids_push(out, unk, err);
 }
 
 // --- encoding -----------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ static hearth_status encode_text(const tok *t, tok_marked *m, tok_ids *out, hear
         int32_t id = find_special(t, m, from, &at, &len);
         str plain = strip_text(t, text, from, at, before, id);
         if (plain.n) HEARTH_TRY(t->kind->encode(t, plain, out, err));
-        if (id != TOK_NONE) HEARTH_TRY(ids_push(out, id, err));
+        if (id != TOK_NONE) HEARTH_TRY(tok_ids_push(out, id, err));
         before = id;
         from = at + len;
     }
@@ -249,10 +249,10 @@ static hearth_status encode_all(const tok *t, tok_marked *m, bool add_special, t
                                 hearth_err *err)
 {
     const tok_special *s = &t->special;
-    if (add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(ids_push(out, s->bos, err));
+    if (add_special && s->add_bos && s->bos != TOK_NONE) HEARTH_TRY(tok_ids_push(out, s->bos, err));
     HEARTH_TRY(encode_text(t, m, out, err));
     int32_t end = t->add_sep ? s->sep : s->add_eos ? s->eos : TOK_NONE;
-    return add_special && end != TOK_NONE ? ids_push(out, end, err) : HEARTH_OK;
+    return add_special && end != TOK_NONE ? tok_ids_push(out, end, err) : HEARTH_OK;
 }
 
 hearth_status tok_encode_marked(const tok *t, str text, const str_run *runs, size_t n_runs,

@@ -49,6 +49,7 @@ str tok_text(const tok *t, int32_t id); // the vocabulary's own spelling
 
 typedef struct tok_ids { int32_t *id; size_t n, cap; } tok_ids; // grown with mem_realloc, MEM_MISC
 void tok_ids_release(tok_ids *ids);
+hearth_status tok_ids_push(tok_ids *ids, int32_t id, hearth_err *err);
 
 // Appends the ids of `text`. parse_special: control tokens spelled in the text become their ids
 // (otherwise they are ordinary text; user-defined tokens are always matched). add_special: begin

@@ -115,7 +115,6 @@ int32_t special_match(const tok *t, str s, size_t n_control, size_t *len);
 void strip_mark(tok *t, const gguf *g);
 
 // --- ids ----------------------------------------------------------------------------------------
-hearth_status ids_push(tok_ids *ids, int32_t id, hearth_err *err);
 // What stands for a byte that the vocabulary cannot spell: unk (one for a run that began at
 // `run_start` of out), or an error when the file has none.
 hearth_status ids_push_byte(const tok *t, uint8_t byte, size_t run_start, tok_ids *out,

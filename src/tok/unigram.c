@@ -138,7 +138,7 @@ static hearth_status encode_word(const tok *t, str s, lattice_ways *w, size_t ru
     HEARTH_TRY(lattice_find(&t->unigram->ways, s, w, err));
     for (size_t at = 0; at < s.n; at = w->step[at].end) {
         if (w->step[at].id != TOK_NONE) {
-            HEARTH_TRY(ids_push(out, w->step[at].id, err));
+            HEARTH_TRY(tok_ids_push(out, w->step[at].id, err));
             continue;
         }
         for (size_t i = at; i < w->step[at].end; i++) {

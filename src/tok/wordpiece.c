@@ -74,7 +74,7 @@ static size_t match_piece(const word *w, size_t at, int32_t *id)
 
 static hearth_status push_unknown(word *w)
 {
-    if (w->t->special.unk != TOK_NONE) return ids_push(w->out, w->t->special.unk, w->err);
+    if (w->t->special.unk != TOK_NONE) return tok_ids_push(w->out, w->t->special.unk, w->err);
     return err_fail(w->err, HEARTH_E_FORMAT, "no tokens for '%.*s' and no unknown token", (int)w->n,
                     w->text);
 }
@@ -86,7 +86,7 @@ static hearth_status end_word(word *w)
     for (size_t at = 0; n && at < w->n; at += n) {
         int32_t id = TOK_NONE;
         n = match_piece(w, at, &id);
-        if (n) HEARTH_TRY(ids_push(w->out, id, w->err));
+        if (n) HEARTH_TRY(tok_ids_push(w->out, id, w->err));
     }
     if (n == 0) {
         w->out->n = before;

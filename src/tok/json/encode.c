@@ -73,7 +73,7 @@ static hearth_status encode_normalized(encoding *e, str s, bool at_start, bool c
             HEARTH_TRY(copy_text(e, (str){s.p + from, m.from - from}));
             HEARTH_TRY(encode_section(e));
         }
-        if (i >= 0) HEARTH_TRY(ids_push(e->out, e->t->pipe->added[i].id, e->err));
+        if (i >= 0) HEARTH_TRY(tok_ids_push(e->out, e->t->pipe->added[i].id, e->err));
         from = m.to;
     }
     return HEARTH_OK;
@@ -100,7 +100,7 @@ static hearth_status encode_text(encoding *e)
     for (size_t from = 0; from < e->m->text.n;) {
         int32_t i = added_find_raw(e->t, e->m, &m);
         if (m.from > from) HEARTH_TRY(encode_raw(e, from, m.from));
-        if (i >= 0) HEARTH_TRY(ids_push(e->out, e->t->pipe->added[i].id, e->err));
+        if (i >= 0) HEARTH_TRY(tok_ids_push(e->out, e->t->pipe->added[i].id, e->err));
         from = m.to;
     }
     return HEARTH_OK;
@@ -112,14 +112,14 @@ hearth_status pipe_encode(const tok *t, tok_marked *m, bool add_special, tok_ids
     const pipe *p = t->pipe;
     encoding e = {.t = t, .out = out, .m = m, .sections = *m, .err = err};
     for (size_t i = 0; add_special && i < p->n_before; i++) {
-        HEARTH_TRY(ids_push(out, p->before[i], err));
+        HEARTH_TRY(tok_ids_push(out, p->before[i], err));
     }
     work_init(&e.w);
     hearth_status status = encode_text(&e);
     work_release(&e.w);
     HEARTH_TRY(status);
     for (size_t i = 0; add_special && i < p->n_behind; i++) {
-        HEARTH_TRY(ids_push(out, p->behind[i], err));
+        HEARTH_TRY(tok_ids_push(out, p->behind[i], err));
     }
     return HEARTH_OK;
 }

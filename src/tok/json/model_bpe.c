@@ -102,7 +102,7 @@ static hearth_status encode_bpe(const tok *t, pipe_work *w, str text, tok_ids *o
 {
     const pipe_options *o = &t->pipe->options;
     int32_t whole = o->ignore_merges ? vocab_find_word(t, text) : TOK_NONE;
-    if (whole != TOK_NONE) return ids_push(out, whole, err);
+    if (whole != TOK_NONE) return tok_ids_push(out, whole, err);
     // A symbol for each byte and for those of the marks, and an unknown one that they close.
     size_t per_char = 1 + o->prefix.n, most;
     if (!mul_ok(text.n, o->prefix.n ? per_char : 1, &most)) most = SIZE_MAX / 2;
@@ -118,7 +118,7 @@ static hearth_status encode_bpe(const tok *t, pipe_work *w, str text, tok_ids *o
     if (s.n == 0) return HEARTH_OK;
     merge_run(&w->merge, pairs_look, &t->pipe->pairs);
     for (int32_t i = 0; i >= 0; i = w->merge.symbol[i].next) {
-        HEARTH_TRY(ids_push(out, w->merge.symbol[i].id, err));
+        HEARTH_TRY(tok_ids_push(out, w->merge.symbol[i].id, err));
     }
     return HEARTH_OK;
 }

@@ -43,14 +43,14 @@ static hearth_status open_unigram(tok *t, hearth_err *err)
 static hearth_status push_unknown(const tok *t, str run, tok_ids *out, hearth_err *err)
 {
     int32_t id = vocab_find_word(t, run);
-    if (id != TOK_NONE) return ids_push(out, id, err);
+    if (id != TOK_NONE) return tok_ids_push(out, id, err);
     bool bytes = t->pipe->options.byte_fallback;
     for (size_t i = 0; i < run.n && bytes; i++) bytes = t->byte_id[(uint8_t)run.p[i]] != TOK_NONE;
     for (size_t i = 0; i < run.n && bytes; i++) {
-        HEARTH_TRY(ids_push(out, t->byte_id[(uint8_t)run.p[i]], err));
+        HEARTH_TRY(tok_ids_push(out, t->byte_id[(uint8_t)run.p[i]], err));
     }
     if (bytes) return HEARTH_OK;
-    if (t->special.unk != TOK_NONE) return ids_push(out, t->special.unk, err);
+    if (t->special.unk != TOK_NONE) return tok_ids_push(out, t->special.unk, err);
     return err_fail(err, HEARTH_E_FORMAT, "no tokens for '%.*s' and no unknown token",
                     STR_ARG(run));
 }
@@ -63,7 +63,7 @@ static hearth_status encode_unigram(const tok *t, pipe_work *w, str text, tok_id
     for (size_t at = 0, end; at < text.n; at = end) {
         end = step[at].end;
         if (step[at].id != TOK_NONE) {
-            HEARTH_TRY(ids_push(out, step[at].id, err));
+            HEARTH_TRY(tok_ids_push(out, step[at].id, err));
             continue;
         }
         while (end < text.n && step[end].id == TOK_NONE) end = step[end].end;

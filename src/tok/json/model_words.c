@@ -5,7 +5,7 @@
 
 static hearth_status push_unknown(const tok *t, str text, tok_ids *out, hearth_err *err)
 {
-    if (t->special.unk != TOK_NONE) return ids_push(out, t->special.unk, err);
+    if (t->special.unk != TOK_NONE) return tok_ids_push(out, t->special.unk, err);
     return err_fail(err, HEARTH_E_FORMAT, "no token for '%.*s' and no unknown token",
                     STR_ARG(text));
 }
@@ -21,7 +21,7 @@ static hearth_status encode_words(const tok *t, pipe_work *w, str text, tok_ids 
 {
     (void)w;
     int32_t id = vocab_find_word(t, text);
-    return id != TOK_NONE ? ids_push(out, id, err) : push_unknown(t, text, out, err);
+    return id != TOK_NONE ? tok_ids_push(out, id, err) : push_unknown(t, text, out, err);
 }
 
 static bool is_longer(str s, size_t most)
@@ -58,7 +58,7 @@ static hearth_status encode_wordpiece(const tok *t, pipe_work *w, str text, tok_
     for (size_t at = 0; n && at < text.n; at += n) {
         int32_t id = TOK_NONE;
         n = match_piece(t, w, text, at, &id);
-        if (n) HEARTH_TRY(ids_push(out, id, err));
+        if (n) HEARTH_TRY(tok_ids_push(out, id, err));
     }
     if (w->spelling.failed != HEARTH_OK) {
         return err_fail(err, w->spelling.failed, "no memory to tokenize a word");
